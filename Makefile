@@ -1,0 +1,64 @@
+# make setup   the environment, from requirements.lock; the other targets do this first
+# make quick   the whole replication on the embedded digits data
+# make repro   the whole replication on MNIST
+# make test    the tests
+# make lint    ruff and mypy
+# make bench   speed and memory against other frameworks, which get an environment of their own
+# make clean   removes environments and caches; never data/ or results/
+
+TARGETS := setup quick repro test lint bench clean
+.PHONY: $(TARGETS)
+
+ifneq ($(strip $(MAKEFILE_LIST)),Makefile)
+
+# `make -f elsewhere/Makefile` means the same as `make -C elsewhere`.
+$(TARGETS):
+	@$(MAKE) -C "$$(dirname "$(strip $(MAKEFILE_LIST))")" $@
+
+else
+
+PYTHON ?= python3
+VENV ?= .venv
+LOCK ?= requirements.lock
+QUICK = qagrel table1 --profile digits
+IN_VENV = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+setup: $(VENV)/.complete
+
+# pip takes no package without a hash beside a file of hashes, so ours comes last.
+$(VENV)/.complete: $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "make: qagrel needs Python >=3.11,<3.15; name one with PYTHON=python3.x")'
+	@echo "Installing $(LOCK) into $(VENV): some minutes the first time"
+	@$(PYTHON) -m venv "$(VENV)"
+	@$(IN_VENV) python -m pip install --quiet --require-hashes --requirement $(LOCK)
+	@$(IN_VENV) python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch "$@"
+
+quick: setup
+	$(IN_VENV) $(QUICK)
+
+repro: setup
+	$(IN_VENV) dvc repro
+
+test: setup
+	$(IN_VENV) python -m pytest
+
+lint: setup
+	$(IN_VENV) ruff check
+	$(IN_VENV) ruff format --check
+	$(IN_VENV) mypy
+
+bench: VENV = .venv-bench
+bench: .venv-bench/.peers
+	$(IN_VENV) qagrel bench
+
+.venv-bench/.peers: benchmarks/requirements.txt $(LOCK) pyproject.toml
+	@$(MAKE) setup VENV=.venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-* build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(wildcard qagrel tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+
+endif

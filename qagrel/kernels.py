@@ -1,0 +1,854 @@
+"""Every jitted kernel: the learning rules phase by phase, and the vector loops below them.
+
+Notation.  Layer 0 is the input, layer L the output; b counts the trials of a batch.  Rows of
+matrices are padded with zeros to a multiple of `LANES` columns: the layer's *stride*.
+
+==============  ===========  ========================================  =======================
+paper           equation     here                                      shape
+==============  ===========  ========================================  =======================
+x_i             2            ``active`` units of layer 0               a list a trial
+u, v, w         2, 4, 5      ``weights``, a matrix a layer             (fan_in, stride)
+u', v', w'      8, 10, 12    ``feedback``, stored like the weights     (fan_in, stride)
+                             that they reciprocate
+y_j, q_l        2 to 5       ``activity``                              (batch, stride)
+g_j             9, 11        unit j is in the ``active`` list          a list a trial
+z_l, fb_j       6, 10 to 14  ``signal``: z at layer L, fb below        (batch, stride)
+delta           7            ``modulator``                             (batch,)
+alpha           8            ``rate``                                  scalar
+==============  ===========  ========================================  =======================
+
+Two choices tell the learning rules apart: what the output layer sends down and what modulates
+plasticity (`receive_reward`, `receive_answer`), and the matrix by which the signal travels
+(``feedback``, which *is* ``weights`` where feedback is symmetric).  All else is shared.
+
+The arithmetic is strict IEEE, and every sum has a fixed order, whatever the machine's vectors:
+one accumulator a column in `multiply` and `update_layer`; ``LANES`` accumulators a unit, added
+in halves, in `propagate_feedback`.  Kernels are deterministic functions of their arguments,
+random numbers included.
+"""
+
+import math
+import operator
+from collections import namedtuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.np.arrayobj import populate_array
+from numba.extending import intrinsic, models, overload, register_model
+
+LANES = 16  # numbers in a vector: rows are padded to a multiple of this
+AHEAD = 4  # images between the one that is read and the one that is fetched
+TILE = 4 * LANES  # columns whose sums stay in registers
+
+Q_AGREL, ERROR_BP = 0, 1
+CROSS_ENTROPY, SQUARED_ERROR = 0, 1
+
+STRICT = {"nogil": True, "error_model": "numpy"}
+kernel = njit(cache=True, **STRICT)  # called from Python
+part = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **STRICT)  # called by kernels
+
+Images = namedtuple("Images", "start unit level label activity")
+Images.__doc__ = """Images without their zeros, all samples end to end.
+
+Sample s has ``activity[level[e]]`` at input ``unit[e]`` for e in start[s] to start[s + 1].
+"""
+
+Network = namedtuple("Network", "width stride start weights feedback learn_feedback")
+Network.__doc__ = """Layer l has width[l] units; the weights into it begin at start[l]."""
+
+Lists = namedtuple("Lists", "start count entry")
+Lists.__doc__ = """Sparse rows: row r holds the pairs entry[start[r] : start[r] + count[r]].
+
+A pair, of type `entry_type`, says which unit (or which trial) and how active it is.
+"""
+
+Workspace = namedtuple(
+    "Workspace", "batch begin activity signal modulator target chosen active by_unit used"
+)
+Workspace.__doc__ = """Buffers of one batch; layer l begins at begin[l] of the flat ones.
+
+active : Lists with start and count of shape (layers, batch): the active units of each trial
+by_unit : Lists, a row a unit: the trials in which it is active, for one layer at a time
+used : int32 (units,): the units whose row in by_unit is not empty
+"""
+
+Policy = namedtuple("Policy", "rule loss epsilon temperature")
+Policy.__doc__ = """What to learn from an outcome, and how actions are selected (Eq. 6)."""
+
+Draws = namedtuple("Draws", "order explore choose")
+Draws.__doc__ = """The samples in order; for each, two uniform numbers that decide its action."""
+
+Record = namedtuple("Record", "wrong loss confusion")
+Record.__doc__ = """Wrong choices and summed loss a batch; confusion[true class, selected]."""
+
+
+
+
+def entry_type(dtype):
+    """NumPy type of the pairs in `Lists`, for activities of type `dtype`."""
+    return np.dtype([("index", np.uint32), ("value", dtype)], align=True)
+
+
+# ---------------------------------------------------------------------------------------------
+# An epoch, and one batch of trials in the five phases of the paper's Fig. 1
+# ---------------------------------------------------------------------------------------------
+
+
+@kernel
+def train_epoch(network, work, images, draws, policy, rate, record):
+    """Learn from the samples of ``draws.order``, batch by batch, a smaller last one included."""
+    n_samples = draws.order.size
+    for k in range((n_samples + work.batch - 1) // work.batch):
+        first = k * work.batch
+        n = min(work.batch, n_samples - first)
+        record.loss[k] = train_batch(network, work, images, draws, first, n, policy, rate)
+        for b in range(n):
+            record.confusion[work.target[b], work.chosen[b]] += 1
+            record.wrong[k] += work.target[b] != work.chosen[b]
+
+
+@part
+def train_batch(network, work, images, draws, first, n, policy, rate):
+    """Trials `first` to `first` + `n` of the epoch, side by side; returns their summed loss."""
+    present(work, images, draws.order, first, n)
+    forward(network, work, n)
+    select_actions(network, work, draws, first, n, policy)
+    if policy.rule == Q_AGREL:
+        loss = receive_reward(network, work, n)
+    else:
+        loss = receive_answer(network, work, n, policy.loss)
+    propagate_feedback(network, work, n)
+    update_weights(network, work, n, rate)
+    return loss
+
+
+@kernel
+def choose(network, work, images, order, choices):
+    """choices[i] = the class selected, without exploration, for sample order[i]."""
+    output_layer = network.width.size - 1
+    for first in range(0, order.size, work.batch):
+        n = min(work.batch, order.size - first)
+        present(work, images, order, first, n)
+        forward(network, work, n)
+        output = layer_rows(work.activity, network, work, output_layer)
+        for b in range(n):
+            choices[first + b] = best_action(output, b, network.width[output_layer])
+
+
+@part
+def present(work, images, order, first, n):
+    """Put images order[first : first + n] on the input layer (x_i of Eq. 2)."""
+    inputs = active_units(work, 0)
+    end = work.begin[0]
+    for b in range(n):
+        sample = order[first + b]
+        if b + AHEAD < n:
+            prefetch_image(images, order[first + b + AHEAD])
+        work.target[b] = images.label[sample]
+        inputs.start[b] = end
+        inputs.count[b] = images.start[sample + 1] - images.start[sample]
+        for entry in range(images.start[sample], images.start[sample + 1]):
+            inputs.entry[end]["index"] = images.unit[entry]
+            inputs.entry[end]["value"] = images.activity[images.level[entry]]
+            end += 1
+
+
+@part
+def prefetch_image(images, sample):
+    """Ask for an image's memory before it is needed: samples come in random order."""
+    for e in range(images.start[sample], images.start[sample + 1], 32):
+        prefetch(images.unit, e)
+        prefetch(images.level, e)
+
+
+# 1. Feedforward pass
+
+
+@part
+def forward(network, work, n):
+    """Activities layer by layer (Eqs. 2, 4, 5): ReLU in the hidden layers, linear outputs."""
+    output_layer = network.width.size - 1
+    for layer in range(1, output_layer + 1):
+        activity = layer_rows(work.activity, network, work, layer)
+        weights = weights_into(network.weights, network, layer)
+        multiply(active_units(work, layer - 1), weights, n, activity)
+        if layer < output_layer:
+            rectify(activity, n, network.width[layer], active_units(work, layer))
+
+
+@part
+def rectify(activity, n, width, active):
+    """ReLU (Eq. 3): list the units above threshold, the ones whose gate is open (g_j)."""
+    end = active.start[0]
+    for b in range(n):
+        active.start[b] = end
+        for j in range(width):
+            a = activity[b, j]
+            active.entry[end]["index"] = j
+            active.entry[end]["value"] = a
+            end += a > 0
+        active.count[b] = end - active.start[b]
+
+
+# 2. Action selection
+
+
+@part
+def select_actions(network, work, draws, first, n, policy):
+    """Max-Boltzmann controller (Eq. 6): the best action, or with chance epsilon a random one.
+
+    Error-backpropagation does not explore: its choice is the largest output.
+    """
+    n_actions = network.width[-1]
+    output = layer_rows(work.activity, network, work, network.width.size - 1)
+    for b in range(n):
+        if policy.rule == Q_AGREL and draws.explore[first + b] < policy.epsilon:
+            uniform = draws.choose[first + b]
+            work.chosen[b] = boltzmann_action(output, b, n_actions, policy.temperature, uniform)
+        else:
+            work.chosen[b] = best_action(output, b, n_actions)
+
+
+@part
+def best_action(q, b, n_actions):
+    """Index of the largest of trial b's `n_actions` values, the lowest index on a tie."""
+    best = 0
+    for action in range(1, n_actions):
+        if q[b, action] > q[b, best]:
+            best = action
+    return best
+
+
+@part
+def boltzmann_action(q, b, n_actions, temperature, uniform):
+    """Draw from P(l) = exp(q_l / T) / sum exp(q / T) (Eq. 6) by its cumulative distribution."""
+    largest = q[b, best_action(q, b, n_actions)]
+    total = 0.0
+    for action in range(n_actions):
+        total += exp((q[b, action] - largest) / temperature)
+    cumulative = 0.0
+    for action in range(n_actions - 1):
+        cumulative += exp((q[b, action] - largest) / temperature)
+        if uniform * total < cumulative:
+            return action
+    return n_actions - 1
+
+
+# 3. What the output layer sends down, and what modulates plasticity: here the rules differ
+
+
+@part
+def receive_reward(network, work, n):
+    """Q-AGREL: the winner sends one, the others zero: no error travels down (z of Eq. 10).
+
+    All synapses learn the reward prediction error delta = r - q_s (Eq. 7).  Returns the summed
+    loss, delta^2 / 2.
+    """
+    n_actions = network.width[-1]
+    output = layer_rows(work.activity, network, work, network.width.size - 1)
+    signal = layer_rows(work.signal, network, work, network.width.size - 1)
+    loss = 0.0
+    for b in range(n):
+        selected = work.chosen[b]
+        for action in range(n_actions):
+            signal[b, action] = action == selected
+        reward = 1.0 if selected == work.target[b] else 0.0
+        work.modulator[b] = reward - output[b, selected]
+        loss += 0.5 * work.modulator[b] ** 2
+    return loss
+
+
+@part
+def receive_answer(network, work, n, loss_code):
+    """Error-backpropagation: each output sends minus its error, target - q (Eq. 15).
+
+    Where the loss is the cross-entropy, target - softmax(q).  Nothing else modulates plasticity.
+    Returns the summed loss, sum (q - target)^2 / 2 or the cross-entropy.
+    """
+    n_actions = network.width[-1]
+    output = layer_rows(work.activity, network, work, network.width.size - 1)
+    signal = layer_rows(work.signal, network, work, network.width.size - 1)
+    loss = 0.0
+    for b in range(n):
+        work.modulator[b] = 1.0
+        target = work.target[b]
+        if loss_code == CROSS_ENTROPY:
+            log_total = softmax(output, b, n_actions, signal)
+            loss += log_total - output[b, target]
+        for action in range(n_actions):
+            answer = signal if loss_code == CROSS_ENTROPY else output
+            signal[b, action] = (action == target) - answer[b, action]
+            if loss_code == SQUARED_ERROR:
+                loss += 0.5 * float(signal[b, action]) ** 2
+    return loss
+
+
+@part
+def softmax(q, b, n_actions, out):
+    """out[b] = exp(q_l) / sum exp(q), in double precision inside; returns log(sum exp(q))."""
+    largest = q[b, best_action(q, b, n_actions)]
+    total = 0.0
+    for action in range(n_actions):
+        share = exp(q[b, action] - largest)
+        out[b, action] = share
+        total += share
+    for action in range(n_actions):
+        out[b, action] /= total
+    return log(total) + largest
+
+
+# 4. Backward pass
+
+
+@part
+def propagate_feedback(network, work, n):
+    """Feedback units of the hidden layers, fb_j = g_j sum_k w'_kj fb_k (Eqs. 10, 12, 14).
+
+    Only units with an open gate receive it, so closed ones pass nothing on (Fig. 3).
+    """
+    for layer in range(network.width.size - 2, 0, -1):
+        above = layer_rows(work.signal, network, work, layer + 1)
+        below = layer_rows(work.signal, network, work, layer)
+        feedback = weights_into(network.feedback, network, layer + 1)
+        gather_feedback(active_units(work, layer), feedback, n, above, below)
+
+
+# 5. Update of the synapses
+
+
+@part
+def update_weights(network, work, n, rate):
+    """Change w by rate * mean over the batch of pre * gate * delta * fb (Eqs. 1, 8-13).
+
+    Feedback weights, where they learn, change by the same amounts (Eq. 8).
+    """
+    for layer in range(network.width.size - 1, 0, -1):
+        signal = layer_rows(work.signal, network, work, layer)
+        modulate(signal, n, work.modulator, rate)
+        n_used = list_by_unit(active_units(work, layer - 1), n, work.by_unit, work.used)
+        weights = weights_into(network.weights, network, layer)
+        feedback = weights_into(network.feedback, network, layer)
+        learns = network.learn_feedback and layer > 1
+        update_layer(n_used, work, signal, weights, feedback, learns)
+        for u in range(n_used):
+            work.by_unit.count[work.used[u]] = 0
+
+
+@part
+def modulate(signal, n, modulator, rate):
+    """Multiply each trial's signal by its delta times the learning rate over the batch size."""
+    for b in range(n):
+        factor = signal.dtype.type(rate / n * modulator[b])
+        for column in range(signal.shape[1]):
+            signal[b, column] *= factor
+
+
+@part
+def list_by_unit(active, n, trials, used):
+    """Turn lists of units a trial into lists of trials a unit; returns how many are used."""
+    for b in range(n):
+        for e in range(active.start[b], active.start[b] + active.count[b]):
+            unit = active.entry[e]["index"]
+            place = trials.start[unit] + trials.count[unit]
+            trials.entry[place]["index"] = b
+            trials.entry[place]["value"] = active.entry[e]["value"]
+            trials.count[unit] += 1
+    n_used = 0
+    for unit in range(trials.count.size):
+        used[n_used] = unit
+        n_used += trials.count[unit] > 0
+    return n_used
+
+
+# ---------------------------------------------------------------------------------------------
+# Before and after an epoch
+# ---------------------------------------------------------------------------------------------
+
+
+@kernel
+def count_pixels(images, start):
+    """start[s] = how many pixels of the images before s are not zero; images is (n, pixels)."""
+    for s in range(images.shape[0]):
+        count = 0
+        for pixel in range(images.shape[1]):
+            count += images[s, pixel] != 0
+        start[s + 1] = start[s] + count
+
+
+@kernel
+def list_pixels(images, start, unit, level):
+    """Fill `unit` and `level` of `Images` from grey levels of shape (n, pixels)."""
+    for s in range(images.shape[0]):
+        e = start[s]
+        for pixel in range(images.shape[1]):
+            if images[s, pixel] != 0:
+                unit[e] = pixel
+                level[e] = images[s, pixel]
+                e += 1
+
+
+@kernel
+def feedback_angles(network, degrees):
+    """degrees[l] = angle between the feedback and transposed forward weights above layer l - 1."""
+    for layer in range(2, network.width.size):
+        end = network.start[layer] + network.width[layer - 1] * network.stride[layer]
+        product, forward_square, feedback_square = 0.0, 0.0, 0.0
+        for i in range(network.start[layer], end):
+            w, f = float(network.weights[i]), float(network.feedback[i])
+            product += w * f
+            forward_square += w * w
+            feedback_square += f * f
+        cosine = product / math.sqrt(forward_square * feedback_square)
+        degrees[layer] = arccos(cosine) * 57.29577951308232
+
+
+# ---------------------------------------------------------------------------------------------
+# The three loops in which the time goes
+# ---------------------------------------------------------------------------------------------
+
+
+@part
+def sum_rows(like, rows, r, matrix, column):
+    """Sum over e of value[e] * matrix[index[e], column : column + lanes], e in list r, in order."""
+    total = like
+    for e in range(rows.start[r], rows.start[r] + rows.count[r]):
+        entry = rows.entry[e]
+        total = total + entry["value"] * load(matrix, entry["index"], column, like)
+    return total
+
+
+@part
+def multiply(active, weights, n, out):
+    """out[b] = sum over active units j of y_j * weights[j], for n trials (Eqs. 2, 4, 5)."""
+    whole = weights.shape[1] // TILE * TILE
+    for column in range(0, whole, TILE):
+        multiply_tile(zeros(weights, 4), active, weights, n, out, column)
+    rest = weights.shape[1] - whole
+    if rest == 3 * LANES:
+        multiply_tile(zeros(weights, 3), active, weights, n, out, whole)
+    elif rest == 2 * LANES:
+        multiply_tile(zeros(weights, 2), active, weights, n, out, whole)
+    elif rest == LANES:
+        multiply_tile(zeros(weights, 1), active, weights, n, out, whole)
+
+
+@part
+def multiply_tile(zero, active, weights, n, out, column):
+    """`multiply` for the columns of one tile."""
+    for b in range(n):
+        store(out, b, column, sum_rows(zero, active, b, weights, column))
+
+
+@part
+def update_layer(n_units, work, signal, weights, feedback, learns):
+    """weights[j] += sum over trials of y_j * signal[b]; the same for feedback[j] if it learns.
+
+    The last tile comes first: it is the one that `multiply` left in the cache.
+    """
+    whole = weights.shape[1] // TILE * TILE
+    rest = weights.shape[1] - whole
+    if rest == 3 * LANES:
+        update_tile(zeros(signal, 3), n_units, work, signal, weights, feedback, learns, whole)
+    elif rest == 2 * LANES:
+        update_tile(zeros(signal, 2), n_units, work, signal, weights, feedback, learns, whole)
+    elif rest == LANES:
+        update_tile(zeros(signal, 1), n_units, work, signal, weights, feedback, learns, whole)
+    for column in range(whole - TILE, -1, -TILE):
+        update_tile(zeros(signal, 4), n_units, work, signal, weights, feedback, learns, column)
+
+
+@part
+def update_tile(zero, n_units, work, signal, weights, feedback, learns, column):
+    """`update_layer` for the columns of one tile."""
+    for u in range(n_units):
+        unit = work.used[u]
+        change = sum_rows(zero, work.by_unit, unit, signal, column)
+        store(weights, unit, column, load(weights, unit, column, zero) + change)
+        if learns:
+            store(feedback, unit, column, load(feedback, unit, column, zero) + change)
+
+
+@part
+def gather_feedback(active, feedback, n, above, below):
+    """below[b, j] = feedback[j] . above[b] for the active units j of each trial, else zero."""
+    for b in range(n):
+        for column in range(below.shape[1]):
+            below[b, column] = 0
+        first, end = active.start[b], active.start[b] + active.count[b]
+        for e in range(first, end, 4):
+            j0 = active.entry[e]["index"]
+            j1 = active.entry[min(e + 1, end - 1)]["index"]
+            j2 = active.entry[min(e + 2, end - 1)]["index"]
+            j3 = active.entry[min(e + 3, end - 1)]["index"]
+            f0, f1, f2, f3 = dot_4_rows(feedback, j0, j1, j2, j3, above, b)
+            below[b, j0] = f0
+            below[b, j1] = f1
+            below[b, j2] = f2
+            below[b, j3] = f3
+
+
+@part
+def dot_4_rows(feedback, j0, j1, j2, j3, above, b):
+    """Four rows of `feedback`, each times above[b]: four chains of sums hide their latency."""
+    zero = zeros(above, 1)
+    f0, f1, f2, f3 = zero, zero, zero, zero
+    for column in range(0, above.shape[1], LANES):
+        fb = load(above, b, column, zero)
+        f0 = f0 + load(feedback, j0, column, zero) * fb
+        f1 = f1 + load(feedback, j1, column, zero) * fb
+        f2 = f2 + load(feedback, j2, column, zero) * fb
+        f3 = f3 + load(feedback, j3, column, zero) * fb
+    return add_lanes(f0), add_lanes(f1), add_lanes(f2), add_lanes(f3)
+
+
+# ---------------------------------------------------------------------------------------------
+# Views of the flat buffers
+# ---------------------------------------------------------------------------------------------
+
+
+@part
+def weights_into(flat, network, layer):
+    """The matrix (width[layer - 1], stride[layer]) of the weights into a layer."""
+    rows, columns = network.width[layer - 1], network.stride[layer]
+    start = network.start[layer]
+    return view(flat, start, rows, columns)
+
+
+@part
+def layer_rows(flat, network, work, layer):
+    """The matrix (batch, stride[layer]) of a layer's activities or signals."""
+    columns = network.stride[layer]
+    start = work.begin[layer]
+    return view(flat, start, work.batch, columns)
+
+
+@part
+def active_units(work, layer):
+    """The lists of a layer's active units, one a trial."""
+    lists = work.active
+    return Lists(lists.start[layer], lists.count[layer], lists.entry)
+
+
+# ---------------------------------------------------------------------------------------------
+# Elementary functions in plain arithmetic: libraries differ in the last bit
+# ---------------------------------------------------------------------------------------------
+
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_POWERS_OF_TWO = np.array([2.0**e if e >= -1074 else 0.0 for e in range(-1075, 1)])
+_EXP_SERIES = tuple(1.0 / math.factorial(k) for k in range(13, -1, -1))
+
+
+@part
+def exp(x):
+    """e to the power x for x <= 0, in double precision; 0 for what is not a number.
+
+    x = k log 2 + r with |r| <= log(2) / 2; a Taylor series for e^r.
+    """
+    if not -745.2 < x <= 0.0:
+        return 0.0
+    k = int(x * 1.4426950408889634 - 0.5)
+    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    series = 0.0
+    for coefficient in _EXP_SERIES:
+        series = series * r + coefficient
+    return series * _POWERS_OF_TWO[k + 1075]
+
+
+@part
+def log(x):
+    """Natural logarithm of x >= 1, in double precision: halve into [1, 2), then 2 artanh."""
+    halvings = 0
+    while 2.0 <= x < np.inf:
+        x *= 0.5
+        halvings += 1
+    if x > 1.4142135623730951:
+        x *= 0.5
+        halvings += 1
+    z = (x - 1.0) / (x + 1.0)
+    series = 0.0
+    for k in range(21, -1, -2):
+        series = series * z * z + 1.0 / k
+    return 2.0 * z * series + halvings * 0.6931471805599453
+
+
+@part
+def arccos(c):
+    """Angle in radians whose cosine is c, by arccos(c) = 2 arctan(sqrt((1 - c) / (1 + c)))."""
+    c = min(max(c, -1.0), 1.0)
+    return 2.0 * arctan(math.sqrt((1.0 - c) / (1.0 + c)))
+
+
+@part
+def arctan(x):
+    """Arc tangent of x >= 0 in double precision: halve the angle three times, then a series."""
+    inverse = x > 1.0
+    if inverse:
+        x = 1.0 / x
+    for _ in range(3):
+        x = x / (1.0 + math.sqrt(1.0 + x * x))
+    series = 0.0
+    for k in range(19, -1, -1):
+        series = 1.0 / (2 * k + 1) - series * x * x
+    angle = 8.0 * x * series
+    return 1.5707963267948966 - angle if inverse else angle
+
+
+# ---------------------------------------------------------------------------------------------
+# Vectors: `lanes` numbers held in registers, with strict + and *
+# ---------------------------------------------------------------------------------------------
+# In plain Python (JIT off) a vector is a NumPy array, and the functions below are their own
+# reference; compiled, each becomes one LLVM instruction on a vector type.
+
+
+def zeros(matrix, registers):
+    """A vector of zeros, `registers` (a literal) times `LANES` long, of the matrix's type."""
+    return np.zeros(registers * LANES, matrix.dtype)
+
+
+def load(matrix, row, column, like):
+    """matrix[row, column : column + lanes] as a vector; the matrix is C-contiguous."""
+    return matrix[row, column : column + like.size].copy()
+
+
+def store(matrix, row, column, vector):
+    """matrix[row, column : column + lanes] = vector."""
+    matrix[row, column : column + vector.size] = vector
+
+
+def add_lanes(vector):
+    """Sum of the lanes (a power of two), added in halves."""
+    while vector.size > 1:
+        vector = vector[: vector.size // 2] + vector[vector.size // 2 :]
+    return vector[0]
+
+
+def prefetch(array, i):
+    """Bring array[i] nearer to the processor; changes nothing."""
+
+
+def view(flat, start, rows, columns):
+    """The matrix (rows, columns) that begins at `start` of the flat buffer."""
+    return flat[start : start + rows * columns].reshape(rows, columns)
+
+
+class Vector(types.Type):
+    """Numba's type of a vector of `lanes` numbers: an array of registers of `LANES` each."""
+
+    def __init__(self, dtype, lanes):
+        self.dtype, self.lanes = dtype, lanes
+        super().__init__(name=f"Vector({dtype}, {lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        number = manager.lookup(vector.dtype).get_value_type()
+        registers = ir.ArrayType(ir.VectorType(number, LANES), vector.lanes // LANES)
+        super().__init__(manager, vector, registers)
+
+
+def _places(context, builder, signature, arguments, vector):
+    """Pointers to the registers' worths of numbers that begin at matrix[row, column]."""
+    matrix = context.make_array(signature.args[0])(context, builder, arguments[0])
+    row, column = (
+        context.cast(builder, argument, given, types.intp)
+        for argument, given in zip(arguments[1:3], signature.args[1:3], strict=True)
+    )
+    n_columns = cgutils.unpack_tuple(builder, matrix.shape)[1]
+    place = builder.gep(matrix.data, [builder.add(builder.mul(row, n_columns), column)])
+    register = context.get_value_type(vector).element.as_pointer()
+    step = ir.Constant(ir.IntType(64), LANES)
+    for _ in range(vector.lanes // LANES):
+        yield builder.bitcast(place, register)
+        place = builder.gep(place, [step])
+
+
+def _pack(context, builder, vector, registers):
+    """A vector from its registers."""
+    packed = ir.Constant(context.get_value_type(vector), ir.Undefined)
+    for i, register in enumerate(registers):
+        packed = builder.insert_value(packed, register, i)
+    return packed
+
+
+def _each(context, builder, vector, operation, operands):
+    """Apply an operation register by register."""
+    registers = [
+        operation(*(builder.extract_value(operand, i) for operand in operands))
+        for i in range(vector.lanes // LANES)
+    ]
+    return _pack(context, builder, vector, registers)
+
+
+@intrinsic(prefer_literal=True)
+def _zeros(typing, matrix, registers):
+    vector = Vector(matrix.dtype, registers.literal_value * LANES)
+
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(context.get_value_type(vector), None)
+
+    return vector(matrix, registers), generate
+
+
+@intrinsic
+def _view(typing, flat, start, rows, columns):
+    matrix_type = types.Array(flat.dtype, 2, "C")
+
+    def generate(context, builder, signature, arguments):
+        buffer = context.make_array(flat)(context, builder, arguments[0])
+        begin, *shape = (
+            context.cast(builder, argument, given, types.intp)
+            for argument, given in zip(arguments[1:], signature.args[1:], strict=True)
+        )
+        size = context.get_constant(types.intp, flat.dtype.bitwidth // 8)
+        matrix = context.make_array(matrix_type)(context, builder)
+        populate_array(
+            matrix,
+            data=builder.gep(buffer.data, [begin]),
+            shape=shape,
+            strides=[builder.mul(shape[1], size), size],
+            itemsize=size,
+            meminfo=None,  # borrowed: the flat buffer outlives its views
+        )
+        return matrix._getvalue()
+
+    return matrix_type(flat, start, rows, columns), generate
+
+
+@intrinsic
+def _load(typing, matrix, row, column, like):
+    def generate(context, builder, signature, arguments):
+        places = _places(context, builder, signature, arguments, like)
+        loaded = [builder.load(place, align=like.dtype.bitwidth // 8) for place in places]
+        return _pack(context, builder, like, loaded)
+
+    return like(matrix, row, column, like), generate
+
+
+@intrinsic
+def _store(typing, matrix, row, column, vector):
+    def generate(context, builder, signature, arguments):
+        for i, place in enumerate(_places(context, builder, signature, arguments, vector)):
+            register = builder.extract_value(arguments[3], i)
+            builder.store(register, place, align=vector.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(matrix, row, column, vector), generate
+
+
+@intrinsic
+def _add_lanes(typing, vector):
+    def generate(context, builder, signature, arguments):
+        half, value = LANES, builder.extract_value(arguments[0], 0)
+        while half > 1:
+            half //= 2
+            low, high = (
+                builder.shuffle_vector(
+                    value, value, ir.Constant(ir.VectorType(ir.IntType(32), half), list(lanes))
+                )
+                for lanes in (range(half), range(half, 2 * half))
+            )
+            value = builder.fadd(low, high)
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+
+    return vector.dtype(vector), generate
+
+
+@intrinsic
+def _add(typing, a, b):
+    def generate(context, builder, signature, arguments):
+        return _each(context, builder, a, builder.fadd, arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def _multiply(typing, a, b):
+    def generate(context, builder, signature, arguments):
+        return _each(context, builder, a, builder.fmul, arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def _splat(typing, number, like):
+    def generate(context, builder, signature, arguments):
+        first = builder.insert_element(
+            ir.Constant(ir.VectorType(arguments[0].type, LANES), ir.Undefined),
+            arguments[0],
+            ir.Constant(ir.IntType(32), 0),
+        )
+        lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+        register = builder.shuffle_vector(first, first, lane_0)
+        return _pack(context, builder, like, [register] * (like.lanes // LANES))
+
+    return like(number, like), generate
+
+
+@overload(zeros, prefer_literal=True)
+def _overload_zeros(matrix, registers):
+    if not isinstance(registers, types.IntegerLiteral):
+        return None
+    number = registers.literal_value
+    return lambda matrix, registers: _zeros(matrix, number)
+
+
+@intrinsic
+def _prefetch(typing, array, i):
+    def generate(context, builder, signature, arguments):
+        buffer = context.make_array(array)(context, builder, arguments[0])
+        byte = ir.IntType(8).as_pointer()
+        flag = ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag]),
+            "llvm.prefetch.p0",
+        )
+        place = builder.bitcast(builder.gep(buffer.data, [arguments[1]]), byte)
+        builder.call(function, [place, flag(0), flag(3), flag(1)])  # to read, keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, i), generate
+
+
+@overload(prefetch)
+def _overload_prefetch(array, i):
+    return lambda array, i: _prefetch(array, i)
+
+
+@overload(view)
+def _overload_view(flat, start, rows, columns):
+    return lambda flat, start, rows, columns: _view(flat, start, rows, columns)
+
+
+@overload(load)
+def _overload_load(matrix, row, column, like):
+    return lambda matrix, row, column, like: _load(matrix, row, column, like)
+
+
+@overload(store)
+def _overload_store(matrix, row, column, vector):
+    return lambda matrix, row, column, vector: _store(matrix, row, column, vector)
+
+
+@overload(add_lanes)
+def _overload_add_lanes(vector):
+    return lambda vector: _add_lanes(vector)
+
+
+@overload(operator.add)
+def _overload_add(a, b):
+    if isinstance(a, Vector) and a == b:
+        return lambda a, b: _add(a, b)
+    return None
+
+
+@overload(operator.mul)
+def _overload_multiply(a, b):
+    if isinstance(a, Vector) and a == b:
+        return lambda a, b: _multiply(a, b)
+    if isinstance(b, Vector) and a == b.dtype:
+        return lambda a, b: _multiply(_splat(a, b), b)
+    return None

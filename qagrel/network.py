@@ -1,0 +1,174 @@
+"""Weights: draw them, lay them out for the kernels, use them to classify."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qagrel import kernels
+from qagrel.errors import InputError
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+
+
+def draw_weights(
+    widths: Sequence[int], weight_range: float, generator: np.random.Generator, dtype: str
+) -> list[Floats]:
+    """Weights drawn uniformly from [-weight_range, weight_range] (Section 3).
+
+    Parameters
+    ----------
+    widths : units of every layer, input and output included.
+
+    Returns
+    -------
+    One matrix a layer after the input, each of shape (fan_in, fan_out).
+    """
+    return [
+        ((2 * generator.random((fan_in, fan_out)) - 1) * weight_range).astype(dtype)
+        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True)
+    ]
+
+
+def pack(
+    weights: Sequence[Floats],
+    feedback_weights: Sequence[Floats] | None = None,
+    learn_feedback: bool = False,
+) -> kernels.Network:
+    """Lay matrices of shape (fan_in, fan_out) out for the kernels.
+
+    Without feedback weights the feedback is symmetric: it *is* the forward weights.
+    """
+    width = np.array([weights[0].shape[0], *(w.shape[1] for w in weights)], np.int64)
+    stride = -(-width // kernels.LANES) * kernels.LANES
+    size = np.array([0, *(w.shape[0] * s for w, s in zip(weights, stride[1:], strict=True))])
+    start = np.cumsum(size) - size
+    network = kernels.Network(width, stride, start, None, None, learn_feedback)
+    flat = _flatten(network, weights)
+    feedback = flat if feedback_weights is None else _flatten(network, feedback_weights)
+    return network._replace(weights=flat, feedback=feedback)
+
+
+def unpack(network: kernels.Network, flat: Floats) -> list[Floats]:
+    """The matrices (fan_in, fan_out), copied from one of the network's flat buffers."""
+    return [matrix[:, :fan_out].copy() for matrix, fan_out in _matrices(network, flat)]
+
+
+def _flatten(network: kernels.Network, weights: Sequence[Floats]) -> Floats:
+    fan_in, stride = network.width[:-1], network.stride[1:]
+    flat = _aligned(int(fan_in @ stride), weights[0].dtype)
+    for (matrix, fan_out), given in zip(_matrices(network, flat), weights, strict=True):
+        matrix[:, :fan_out] = given
+    return flat
+
+
+def _matrices(network: kernels.Network, flat: Floats) -> list[tuple[Floats, int]]:
+    """Views (fan_in, stride) of a flat buffer, each with its number of true columns."""
+    views = []
+    for layer in range(1, network.width.size):
+        rows, stride = network.width[layer - 1], network.stride[layer]
+        start = network.start[layer]
+        view = flat[start : start + rows * stride].reshape(rows, stride)
+        views.append((view, int(network.width[layer])))
+    return views
+
+
+def workspace(network: kernels.Network, batch_size: int) -> kernels.Workspace:
+    """Buffers for batches of up to `batch_size` trials."""
+    dtype, n_layers = network.weights.dtype, network.width.size
+    begin = np.concatenate([[0], np.cumsum(network.stride * batch_size)])
+    pair = kernels.entry_type(dtype)
+    widest = int(network.width.max())
+    active = kernels.Lists(
+        np.repeat(begin[: n_layers - 1, None], batch_size, axis=1),
+        np.zeros((n_layers - 1, batch_size), np.int64),
+        _aligned(int(begin[-2]), pair),
+    )
+    by_unit = kernels.Lists(
+        np.arange(widest) * batch_size,
+        np.zeros(widest, np.int64),
+        _aligned(widest * batch_size, pair),
+    )
+    return kernels.Workspace(
+        batch=batch_size,
+        begin=begin,
+        activity=_aligned(int(begin[-1]), dtype),
+        signal=_aligned(int(begin[-1]), dtype),
+        modulator=np.zeros(batch_size),
+        target=np.zeros(batch_size, np.int64),
+        chosen=np.zeros(batch_size, np.int64),
+        active=active,
+        by_unit=by_unit,
+        used=np.zeros(widest + 1, np.uint32),
+    )
+
+
+def _aligned(size: int, dtype: Any) -> NDArray[Any]:
+    """Zeros that begin at a multiple of 64 bytes, a cache line."""
+    n_bytes = size * np.dtype(dtype).itemsize
+    raw = np.zeros(n_bytes + 64, np.uint8)
+    first = -raw.ctypes.data % 64
+    return raw[first : first + n_bytes].view(dtype)
+
+
+def input_levels(grey_max: int, input_scale: str, dtype: str) -> Floats:
+    """Activity x_i of an input unit for each grey level 0 to 255: shape (256,).
+
+    ``grey`` maps levels to [0, 1]; ``binary`` to 0 or 1 by half the largest level (the paper
+    calls its images binary, see the ledger of departures).
+    """
+    level = np.arange(256) / grey_max
+    return (level if input_scale == "grey" else level >= 0.5).astype(dtype)
+
+
+def sparse_images(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> kernels.Images:
+    """Images (n, pixels) without their zeros; `activity` is to be filled in."""
+    images = images.view()
+    images.flags.writeable = False  # one compiled version serves all
+    start = np.zeros(len(images) + 1, np.int64)
+    kernels.count_pixels(images, start)
+    unit = np.zeros(start[-1], np.uint16)
+    level = np.zeros(start[-1], np.uint8)
+    kernels.list_pixels(images, start, unit, level)
+    return kernels.Images(start, unit, level, labels.astype(np.int64), None)
+
+
+def predict(
+    weights: Sequence[Floats],
+    images: NDArray[np.uint8],
+    *,
+    grey_max: int = 255,
+    input_scale: str = "grey",
+) -> Ints:
+    """The class that a trained network selects for each image, without exploration.
+
+    Parameters
+    ----------
+    weights : matrices (fan_in, fan_out), as in `History.weights`.
+    images : grey levels of shape (n, pixels).
+
+    Raises
+    ------
+    InputError
+        When the images do not have as many pixels as the network has inputs.
+    """
+    if images.ndim != 2 or images.shape[1] != weights[0].shape[0]:
+        raise InputError(
+            f"images of shape {images.shape} do not fit a network of {weights[0].shape[0]} "
+            "inputs: give grey levels of shape (n, inputs)"
+        )
+    network = pack(weights)
+    sparse = sparse_images(np.ascontiguousarray(images, np.uint8), np.zeros(len(images), np.uint8))
+    sparse = sparse._replace(activity=input_levels(grey_max, input_scale, weights[0].dtype.name))
+    return choose(network, workspace(network, 100), sparse, np.arange(len(images)))
+
+
+def choose(
+    network: kernels.Network, work: kernels.Workspace, images: kernels.Images, order: Ints
+) -> Ints:
+    """The classes that a network selects, without exploration, for the samples of `order`."""
+    choices = np.zeros(order.size, np.int64)
+    kernels.choose(network, work, images, order, choices)
+    return choices

@@ -1,0 +1,30 @@
+"""Learning rules, feedback regimes and losses by name, each with its meaning in a paragraph.
+
+The position of a name is its integer code in `qagrel.kernels`.
+"""
+
+RULES = {
+    "q-agrel": (
+        "Trial and error: a max-Boltzmann controller picks one output unit (Eq. 6), which sends "
+        "feedback down; a reward prediction error (Eq. 7), seen by all synapses, times the local "
+        "feedback changes them (Eqs. 8-14). Only the value of the selected action is trained."
+    ),
+    "error-bp": (
+        "Supervised error-backpropagation (Eqs. 15-18): a teacher gives the answer, and the "
+        "errors of all output units travel down through the feedback weights."
+    ),
+}
+
+FEEDBACKS = {
+    "symmetric": "Feedback weights are the feedforward weights themselves (strict reciprocity).",
+    "learned": (
+        "Feedback weights start independently and change by the same amounts as the feedforward "
+        "weights that they reciprocate (Eqs. 8-14: random feedback learning)."
+    ),
+    "fixed": "Feedback weights start independently and never change (feedback alignment).",
+}
+
+LOSSES = {
+    "cross-entropy": "Softmax on the outputs and the negative log-likelihood of the true class.",
+    "squared-error": "Half the summed squared error of the linear outputs (Eqs. 15-18).",
+}

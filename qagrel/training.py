@@ -1,0 +1,281 @@
+"""One training run: RunSpec and data in, History out."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qagrel import kernels, network
+from qagrel.datasets import Dataset, load_dataset
+from qagrel.errors import InputError
+from qagrel.network import Floats, Ints
+from qagrel.rules import LOSSES, RULES
+from qagrel.spec import RunSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = dict[str, float]
+
+
+@dataclass
+class History:
+    """What a training run did.
+
+    Attributes
+    ----------
+    spec : the run's complete description.
+    rows : one record an epoch; `epochs` shows them as a table.
+    confusion : counts of training choices, shape (epochs, classes, classes): [epoch, true class,
+        selected class].
+    batch_wrong, batch_loss, batch_size : per batch of every epoch, shape (epochs, batches);
+        None unless asked for.
+    weights, feedback_weights : matrices (fan_in, fan_out) a layer, feedback in the layout of the
+        forward weights that it reciprocates (the first has no function: nothing is fed back to
+        the input).
+    test_accuracy : percent of the test samples, greedy; NaN if the run diverged.
+    status : "converged" by the stopping rule, "max-epochs" or "diverged" (weights not finite).
+    """
+
+    spec: RunSpec
+    rows: list[Row] = field(default_factory=list)
+    confusion: Ints = field(default_factory=lambda: np.zeros((0, 0, 0), np.int64))
+    batch_wrong: Ints | None = None
+    batch_loss: Floats | None = None
+    batch_size: Ints | None = None
+    weights: list[Floats] = field(default_factory=list)
+    feedback_weights: list[Floats] = field(default_factory=list)
+    test_accuracy: float = float("nan")
+    status: str = "max-epochs"
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs trained."""
+        return len(self.rows)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the stopping rule ended the run."""
+        return self.status == "converged"
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The epoch after which weights were no longer finite, if any."""
+        return self.n_epochs if self.status == "diverged" else None
+
+    @cached_property
+    def epochs(self) -> "pd.DataFrame":
+        """A row an epoch.
+
+        Columns: epoch (from 1), learning_rate, reward (mean, Q-AGREL only), error (share of wrong
+        choices in training), loss (mean), train_accuracy (percent, under the policy),
+        validation_accuracy (percent, NaN where unchecked), and angle_2, angle_3, ... (degrees
+        between the feedback and transposed forward weights into a layer, unless symmetric).
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+    @cached_property
+    def batches(self) -> "pd.DataFrame | None":
+        """A row a batch: epoch, batch (both from 1), reward (Q-AGREL only), error, loss."""
+        import pandas as pd
+
+        if self.batch_wrong is None or self.batch_loss is None or self.batch_size is None:
+            return None
+        n_epochs, n_batches = self.batch_wrong.shape
+        error = (self.batch_wrong / self.batch_size).ravel()
+        return pd.DataFrame(
+            {
+                "epoch": np.repeat(np.arange(1, n_epochs + 1), n_batches),
+                "batch": np.tile(np.arange(1, n_batches + 1), n_epochs),
+                "reward": 1 - error if self.spec.rule == "q-agrel" else np.nan,
+                "error": error,
+                "loss": (self.batch_loss / self.batch_size).ravel(),
+            }
+        )
+
+
+def train(
+    spec: RunSpec,
+    dataset: Dataset | None = None,
+    *,
+    record_batches: bool = False,
+    on_epoch: Callable[[Row], None] | None = None,
+) -> History:
+    """Train one network by the protocol of Section 3.
+
+    Parameters
+    ----------
+    spec : the run.
+    dataset : the data, if it is loaded already.
+    record_batches : keep wrong choices and loss of every batch (`History.batches`); the numbers
+        of the run are the same either way.
+    on_epoch : called with the record of each epoch; an exception that it raises ends the run.
+
+    Raises
+    ------
+    InputError
+        When the specification does not fit the data, or the data cannot be had.
+    """
+    dataset = load_dataset(spec.dataset) if dataset is None else dataset
+    check_fit(spec, dataset)
+    run = _Run(spec, dataset)
+    history = History(spec)
+    confusions, records = [], []
+    for record, row in run.epochs():
+        history.rows.append(row)
+        confusions.append(record.confusion)
+        if record_batches:
+            records.append(record)
+        if on_epoch is not None:
+            on_epoch(row)
+    history.status = run.status
+    history.confusion = np.array(confusions)
+    if record_batches:
+        history.batch_wrong = np.array([record.wrong for record in records])
+        history.batch_loss = np.array([record.loss for record in records])
+        history.batch_size = run.batch_sizes
+    history.weights = network.unpack(run.network, run.network.weights)
+    history.feedback_weights = network.unpack(run.network, run.network.feedback)
+    if history.status != "diverged":
+        history.test_accuracy = run.test_accuracy()
+    return history
+
+
+def check_fit(spec: RunSpec, dataset: Dataset) -> None:
+    """Refuse a specification that the data cannot serve (InputError)."""
+    n_samples, n_pixels = dataset.train_images.shape
+    remaining = n_samples - spec.validation_size
+    if remaining < 1:
+        raise InputError(
+            f"validation_size: {spec.validation_size} samples cannot be held out of the "
+            f"{n_samples} training samples of {dataset.name}: choose fewer"
+        )
+    if spec.batch_size > remaining:
+        raise InputError(
+            f"batch_size: {spec.batch_size} is more than the {remaining} training samples of "
+            f"{dataset.name} that are left after validation: choose fewer"
+        )
+    if n_pixels > 65536:
+        raise InputError(f"{dataset.name}: {n_pixels} pixels an image are more than 65536")
+
+
+@functools.lru_cache(maxsize=4)
+def _sparse(dataset: Dataset) -> tuple[kernels.Images, kernels.Images]:
+    """Training and test images without their zeros, made once a dataset."""
+    return (
+        network.sparse_images(dataset.train_images, dataset.train_labels),
+        network.sparse_images(dataset.test_images, dataset.test_labels),
+    )
+
+
+class _Run:
+    """The state of a run: network, random streams and validation checks so far."""
+
+    def __init__(self, spec: RunSpec, dataset: Dataset) -> None:
+        self.spec, self.status = spec, "max-epochs"
+        levels = network.input_levels(dataset.grey_max, spec.input_scale, spec.precision)
+        self.train_images, self.test_images = (
+            images._replace(activity=levels) for images in _sparse(dataset)
+        )
+        self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
+        # one stream for each purpose, so that every rule sees the same start and sample order
+        streams = np.random.SeedSequence(spec.seed).spawn(4)
+        forward, feedback, self.orders, self.exploration = map(np.random.default_rng, streams)
+        widths = (dataset.train_images.shape[1], *spec.hidden, dataset.n_classes)
+        weights = network.draw_weights(widths, spec.weight_range, forward, spec.precision)
+        feedback_weights = None
+        if spec.feedback != "symmetric":
+            feedback_weights = network.draw_weights(
+                widths, spec.feedback_range, feedback, spec.precision
+            )
+        self.network = network.pack(weights, feedback_weights, spec.feedback == "learned")
+        self.work = network.workspace(self.network, spec.batch_size)
+        self.policy = kernels.Policy(
+            list(RULES).index(spec.rule),
+            list(LOSSES).index(spec.loss),
+            spec.epsilon,
+            spec.temperature,
+        )
+        n_trained = self.n_samples - spec.validation_size
+        firsts = np.arange(0, n_trained, spec.batch_size)
+        self.batch_sizes = np.minimum(spec.batch_size, n_trained - firsts)
+        self.fixed_order = self.orders.permutation(self.n_samples)
+        self.checks: list[float] = []
+
+    def epochs(self) -> Iterator[tuple[kernels.Record, Row]]:
+        """Train epoch after epoch, until the run ends by one of its rules."""
+        for epoch in range(1, self.spec.max_epochs + 1):
+            held_out, trained = self._split()
+            record = self._train(trained, self.spec.rate(epoch))
+            row = self._row(epoch, record)
+            if not np.isfinite(self.network.weights).all():
+                self.status = "diverged"
+            elif epoch % self.spec.validation_every == 0:
+                row["validation_accuracy"] = self._accuracy(self.train_images, held_out)
+                self.checks.append(round(row["validation_accuracy"], self.spec.stop_decimals))
+                if should_stop(self.checks, self.spec.stop_checks):
+                    self.status = "converged"
+            yield record, row
+            if self.status != "max-epochs":
+                return
+
+    def _split(self) -> tuple[Ints, Ints]:
+        """Samples held out for validation, and the others in the order of training."""
+        size = self.spec.validation_size
+        if self.spec.validation_draw == "epoch":
+            order = self.orders.permutation(self.n_samples)
+            return order[:size], order[size:]
+        held_out, others = self.fixed_order[:size], self.fixed_order[size:]
+        return held_out, self.orders.permutation(others)
+
+    def _train(self, order: Ints, rate: float) -> kernels.Record:
+        explores = self.spec.rule == "q-agrel"
+        uniforms = self.exploration.random((2, order.size if explores else 0))
+        record = kernels.Record(
+            np.zeros(self.batch_sizes.size, np.int64),
+            np.zeros(self.batch_sizes.size),
+            np.zeros((self.n_classes, self.n_classes), np.int64),
+        )
+        draws = kernels.Draws(order, *uniforms)
+        kernels.train_epoch(
+            self.network, self.work, self.train_images, draws, self.policy, rate, record
+        )
+        return record
+
+    def _row(self, epoch: int, record: kernels.Record) -> Row:
+        n_trained = int(self.batch_sizes.sum())
+        error = int(record.wrong.sum()) / n_trained
+        row = {
+            "epoch": epoch,
+            "learning_rate": self.spec.rate(epoch),
+            "reward": 1 - error if self.spec.rule == "q-agrel" else float("nan"),
+            "error": error,
+            "loss": math.fsum(record.loss) / n_trained,
+            "train_accuracy": 100 * (1 - error),
+            "validation_accuracy": float("nan"),
+        }
+        if self.spec.feedback != "symmetric":
+            degrees = np.zeros(self.network.width.size)
+            kernels.feedback_angles(self.network, degrees)
+            row |= {f"angle_{layer}": degrees[layer] for layer in range(2, degrees.size)}
+        return row
+
+    def _accuracy(self, images: kernels.Images, order: Ints) -> float:
+        """Percent of the samples that are classified rightly, without exploration."""
+        choices = network.choose(self.network, self.work, images, order)
+        return 100 * int((choices == images.label[order]).sum()) / order.size
+
+    def test_accuracy(self) -> float:
+        """Percent of the test samples that are classified rightly."""
+        return self._accuracy(self.test_images, np.arange(self.test_images.label.size))
+
+
+def should_stop(checks: list[Any], n_equal: int) -> bool:
+    """Whether the last `n_equal` validation accuracies are the same; never if that is 0."""
+    return 0 < n_equal <= len(checks) and len(set(checks[-n_equal:])) == 1
