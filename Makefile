@@ -1,7 +1,8 @@
 # make setup   the environment, from requirements.lock; the other targets do this first
 # make quick   the whole replication on the embedded digits data
 # make repro   the whole replication on MNIST
-# make test    the tests
+# make test    the tests; on the oldest dependencies allowed with
+#              make test VENV=.venv-oldest LOCK=requirements-oldest.lock
 # make lint    ruff and mypy
 # make bench   speed and memory against other frameworks, which get an environment of their own
 # make clean   removes environments and caches; never data/ or results/

@@ -39,7 +39,7 @@ from numba.np.arrayobj import populate_array
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16  # numbers in a vector: rows are padded to a multiple of this
-AHEAD = 4  # images between the one that is read and the one that is fetched
+CACHE_LINE = 8  # entries of a list in a line of the cache
 TILE = 4 * LANES  # columns whose sums stay in registers
 
 Q_AGREL, ERROR_BP = 0, 1
@@ -49,12 +49,6 @@ STRICT = {"nogil": True, "error_model": "numpy"}
 kernel = njit(cache=True, **STRICT)  # called from Python
 part = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **STRICT)  # called by kernels
 
-Images = namedtuple("Images", "start unit level label activity")
-Images.__doc__ = """Images without their zeros, all samples end to end.
-
-Sample s has ``activity[level[e]]`` at input ``unit[e]`` for e in start[s] to start[s + 1].
-"""
-
 Network = namedtuple("Network", "width stride start weights feedback learn_feedback")
 Network.__doc__ = """Layer l has width[l] units; the weights into it begin at start[l]."""
 
@@ -63,6 +57,9 @@ Lists.__doc__ = """Sparse rows: row r holds the pairs entry[start[r] : start[r] 
 
 A pair, of type `entry_type`, says which unit (or which trial) and how active it is.
 """
+
+Images = namedtuple("Images", "start entry label")
+Images.__doc__ = """Images without their zeros: sample s is entry[start[s] : start[s + 1]]."""
 
 Workspace = namedtuple(
     "Workspace", "batch begin activity signal modulator target chosen active by_unit used"
@@ -113,14 +110,14 @@ def train_epoch(network, work, images, draws, policy, rate, record):
 def train_batch(network, work, images, draws, first, n, policy, rate):
     """Trials `first` to `first` + `n` of the epoch, side by side; returns their summed loss."""
     present(work, images, draws.order, first, n)
-    forward(network, work, n)
+    forward(network, work, images, n)
     select_actions(network, work, draws, first, n, policy)
     if policy.rule == Q_AGREL:
         loss = receive_reward(network, work, n)
     else:
         loss = receive_answer(network, work, n, policy.loss)
-    propagate_feedback(network, work, n)
-    update_weights(network, work, n, rate)
+    propagate_feedback(network, work, images, n)
+    update_weights(network, work, images, n, rate)
     return loss
 
 
@@ -131,7 +128,7 @@ def choose(network, work, images, order, choices):
     for first in range(0, order.size, work.batch):
         n = min(work.batch, order.size - first)
         present(work, images, order, first, n)
-        forward(network, work, n)
+        forward(network, work, images, n)
         output = layer_rows(work.activity, network, work, output_layer)
         for b in range(n):
             choices[first + b] = best_action(output, b, network.width[output_layer])
@@ -139,43 +136,33 @@ def choose(network, work, images, order, choices):
 
 @part
 def present(work, images, order, first, n):
-    """Put images order[first : first + n] on the input layer (x_i of Eq. 2)."""
-    inputs = active_units(work, 0)
-    end = work.begin[0]
+    """Put images order[first : first + n] on the input layer (x_i of Eq. 2).
+
+    Samples come in random order, so their memory is asked for before it is needed.
+    """
     for b in range(n):
         sample = order[first + b]
-        if b + AHEAD < n:
-            prefetch_image(images, order[first + b + AHEAD])
+        start, end = images.start[sample], images.start[sample + 1]
+        work.active.start[0, b] = start
+        work.active.count[0, b] = end - start
         work.target[b] = images.label[sample]
-        inputs.start[b] = end
-        inputs.count[b] = images.start[sample + 1] - images.start[sample]
-        for entry in range(images.start[sample], images.start[sample + 1]):
-            inputs.entry[end]["index"] = images.unit[entry]
-            inputs.entry[end]["value"] = images.activity[images.level[entry]]
-            end += 1
-
-
-@part
-def prefetch_image(images, sample):
-    """Ask for an image's memory before it is needed: samples come in random order."""
-    for e in range(images.start[sample], images.start[sample + 1], 32):
-        prefetch(images.unit, e)
-        prefetch(images.level, e)
+        for e in range(start, end, CACHE_LINE):
+            prefetch(images.entry, e)
 
 
 # 1. Feedforward pass
 
 
 @part
-def forward(network, work, n):
+def forward(network, work, images, n):
     """Activities layer by layer (Eqs. 2, 4, 5): ReLU in the hidden layers, linear outputs."""
     output_layer = network.width.size - 1
     for layer in range(1, output_layer + 1):
         activity = layer_rows(work.activity, network, work, layer)
         weights = weights_into(network.weights, network, layer)
-        multiply(active_units(work, layer - 1), weights, n, activity)
+        multiply(active_units(work, images, layer - 1), weights, n, activity)
         if layer < output_layer:
-            rectify(activity, n, network.width[layer], active_units(work, layer))
+            rectify(activity, n, network.width[layer], active_units(work, images, layer))
 
 
 @part
@@ -303,7 +290,7 @@ def softmax(q, b, n_actions, out):
 
 
 @part
-def propagate_feedback(network, work, n):
+def propagate_feedback(network, work, images, n):
     """Feedback units of the hidden layers, fb_j = g_j sum_k w'_kj fb_k (Eqs. 10, 12, 14).
 
     Only units with an open gate receive it, so closed ones pass nothing on (Fig. 3).
@@ -312,14 +299,14 @@ def propagate_feedback(network, work, n):
         above = layer_rows(work.signal, network, work, layer + 1)
         below = layer_rows(work.signal, network, work, layer)
         feedback = weights_into(network.feedback, network, layer + 1)
-        gather_feedback(active_units(work, layer), feedback, n, above, below)
+        gather_feedback(active_units(work, images, layer), feedback, n, above, below)
 
 
 # 5. Update of the synapses
 
 
 @part
-def update_weights(network, work, n, rate):
+def update_weights(network, work, images, n, rate):
     """Change w by rate * mean over the batch of pre * gate * delta * fb (Eqs. 1, 8-13).
 
     Feedback weights, where they learn, change by the same amounts (Eq. 8).
@@ -327,7 +314,8 @@ def update_weights(network, work, n, rate):
     for layer in range(network.width.size - 1, 0, -1):
         signal = layer_rows(work.signal, network, work, layer)
         modulate(signal, n, work.modulator, rate)
-        n_used = list_by_unit(active_units(work, layer - 1), n, work.by_unit, work.used)
+        active = active_units(work, images, layer - 1)
+        n_used = list_by_unit(active, n, network.width[layer - 1], work.by_unit, work.used)
         weights = weights_into(network.weights, network, layer)
         feedback = weights_into(network.feedback, network, layer)
         learns = network.learn_feedback and layer > 1
@@ -346,7 +334,7 @@ def modulate(signal, n, modulator, rate):
 
 
 @part
-def list_by_unit(active, n, trials, used):
+def list_by_unit(active, n, n_units, trials, used):
     """Turn lists of units a trial into lists of trials a unit; returns how many are used."""
     for b in range(n):
         for e in range(active.start[b], active.start[b] + active.count[b]):
@@ -356,7 +344,7 @@ def list_by_unit(active, n, trials, used):
             trials.entry[place]["value"] = active.entry[e]["value"]
             trials.count[unit] += 1
     n_used = 0
-    for unit in range(trials.count.size):
+    for unit in range(n_units):
         used[n_used] = unit
         n_used += trials.count[unit] > 0
     return n_used
@@ -378,14 +366,14 @@ def count_pixels(images, start):
 
 
 @kernel
-def list_pixels(images, start, unit, level):
-    """Fill `unit` and `level` of `Images` from grey levels of shape (n, pixels)."""
+def list_pixels(images, activity, start, entry):
+    """Fill the entries of `Images`: activity[level] for the grey levels that are not zero."""
     for s in range(images.shape[0]):
         e = start[s]
         for pixel in range(images.shape[1]):
             if images[s, pixel] != 0:
-                unit[e] = pixel
-                level[e] = images[s, pixel]
+                entry[e]["index"] = pixel
+                entry[e]["value"] = activity[images[s, pixel]]
                 e += 1
 
 
@@ -525,10 +513,11 @@ def layer_rows(flat, network, work, layer):
 
 
 @part
-def active_units(work, layer):
+def active_units(work, images, layer):
     """The lists of a layer's active units, one a trial."""
     lists = work.active
-    return Lists(lists.start[layer], lists.count[layer], lists.entry)
+    entry = images.entry if layer == 0 else lists.entry
+    return Lists(lists.start[layer], lists.count[layer], entry)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def _matrices(network: kernels.Network, flat: Floats) -> list[tuple[Floats, int]
 def workspace(network: kernels.Network, batch_size: int) -> kernels.Workspace:
     """Buffers for batches of up to `batch_size` trials."""
     dtype, n_layers = network.weights.dtype, network.width.size
-    begin = np.concatenate([[0], np.cumsum(network.stride * batch_size)])
+    begin = np.cumsum(np.append([0, 0], network.stride[1:] * batch_size))  # none for the input
     pair = kernels.entry_type(dtype)
     widest = int(network.width.max())
     active = kernels.Lists(
@@ -123,16 +123,17 @@ def input_levels(grey_max: int, input_scale: str, dtype: str) -> Floats:
     return (level if input_scale == "grey" else level >= 0.5).astype(dtype)
 
 
-def sparse_images(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> kernels.Images:
-    """Images (n, pixels) without their zeros; `activity` is to be filled in."""
+def sparse_images(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], activity: Floats
+) -> kernels.Images:
+    """Images (n, pixels) without their zeros; `activity` is what `input_levels` gave."""
     images = images.view()
     images.flags.writeable = False  # one compiled version serves all
     start = np.zeros(len(images) + 1, np.int64)
     kernels.count_pixels(images, start)
-    unit = np.zeros(start[-1], np.uint16)
-    level = np.zeros(start[-1], np.uint8)
-    kernels.list_pixels(images, start, unit, level)
-    return kernels.Images(start, unit, level, labels.astype(np.int64), None)
+    entry = np.zeros(start[-1], kernels.entry_type(activity.dtype))
+    kernels.list_pixels(images, activity, start, entry)
+    return kernels.Images(start, entry, labels.astype(np.int64))
 
 
 def predict(
@@ -160,8 +161,9 @@ def predict(
             "inputs: give grey levels of shape (n, inputs)"
         )
     network = pack(weights)
-    sparse = sparse_images(np.ascontiguousarray(images, np.uint8), np.zeros(len(images), np.uint8))
-    sparse = sparse._replace(activity=input_levels(grey_max, input_scale, weights[0].dtype.name))
+    levels = input_levels(grey_max, input_scale, weights[0].dtype.name)
+    unlabelled = np.zeros(len(images), np.uint8)
+    sparse = sparse_images(np.ascontiguousarray(images, np.uint8), unlabelled, levels)
     return choose(network, workspace(network, 100), sparse, np.arange(len(images)))
 
 

@@ -149,7 +149,7 @@ def train(
 
 def check_fit(spec: RunSpec, dataset: Dataset) -> None:
     """Refuse a specification that the data cannot serve (InputError)."""
-    n_samples, n_pixels = dataset.train_images.shape
+    n_samples = len(dataset.train_images)
     remaining = n_samples - spec.validation_size
     if remaining < 1:
         raise InputError(
@@ -161,16 +161,17 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
             f"batch_size: {spec.batch_size} is more than the {remaining} training samples of "
             f"{dataset.name} that are left after validation: choose fewer"
         )
-    if n_pixels > 65536:
-        raise InputError(f"{dataset.name}: {n_pixels} pixels an image are more than 65536")
 
 
 @functools.lru_cache(maxsize=4)
-def _sparse(dataset: Dataset) -> tuple[kernels.Images, kernels.Images]:
-    """Training and test images without their zeros, made once a dataset."""
+def _sparse(
+    dataset: Dataset, input_scale: str, precision: str
+) -> tuple[kernels.Images, kernels.Images]:
+    """Training and test images without their zeros, made once for all runs that share them."""
+    levels = network.input_levels(dataset.grey_max, input_scale, precision)
     return (
-        network.sparse_images(dataset.train_images, dataset.train_labels),
-        network.sparse_images(dataset.test_images, dataset.test_labels),
+        network.sparse_images(dataset.train_images, dataset.train_labels, levels),
+        network.sparse_images(dataset.test_images, dataset.test_labels, levels),
     )
 
 
@@ -179,10 +180,7 @@ class _Run:
 
     def __init__(self, spec: RunSpec, dataset: Dataset) -> None:
         self.spec, self.status = spec, "max-epochs"
-        levels = network.input_levels(dataset.grey_max, spec.input_scale, spec.precision)
-        self.train_images, self.test_images = (
-            images._replace(activity=levels) for images in _sparse(dataset)
-        )
+        self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         # one stream for each purpose, so that every rule sees the same start and sample order
         streams = np.random.SeedSequence(spec.seed).spawn(4)

@@ -1,0 +1,1 @@
+"""Speed and memory of qagrel beside the same learning rule in other frameworks."""

@@ -1,0 +1,47 @@
+"""qagrel itself: its kernels, called as `qagrel.train` calls them."""
+
+import numpy as np
+
+from benchmarks.problem import Draws, Problem
+from qagrel import kernels, network
+from qagrel.network import Floats
+from qagrel.rules import LOSSES, RULES
+
+
+class Ours:
+    """Any rule, feedback regime and loss."""
+
+    def __init__(self, problem: Problem) -> None:
+        spec, dataset = problem.spec, problem.dataset
+        self.rate = spec.learning_rate
+        levels = network.input_levels(dataset.grey_max, spec.input_scale, spec.precision)
+        self.images = network.sparse_images(dataset.train_images, dataset.train_labels, levels)
+        feedback = None
+        if spec.feedback != "symmetric":
+            widths = (problem.weights[0].shape[0], *(w.shape[1] for w in problem.weights))
+            generator = np.random.default_rng([spec.seed, 1])
+            feedback = network.draw_weights(
+                widths, spec.feedback_range, generator, spec.precision
+            )
+        self.network = network.pack(problem.weights, feedback, spec.feedback == "learned")
+        self.work = network.workspace(self.network, spec.batch_size)
+        codes = list(RULES).index(spec.rule), list(LOSSES).index(spec.loss)
+        self.policy = kernels.Policy(*codes, spec.epsilon, spec.temperature)
+
+    def epoch(self, draws: Draws) -> int:
+        """Train on the samples of `draws`; returns how many choices were wrong."""
+        n_batches, n_classes = -(-draws.order.size // self.work.batch), self.network.width[-1]
+        record = kernels.Record(
+            np.zeros(n_batches, np.int64),
+            np.zeros(n_batches),
+            np.zeros((n_classes, n_classes), np.int64),
+        )
+        kernel_draws = kernels.Draws(*draws)
+        kernels.train_epoch(
+            self.network, self.work, self.images, kernel_draws, self.policy, self.rate, record
+        )
+        return int(record.wrong.sum())
+
+    def weights(self) -> list[Floats]:
+        """The present weights, copied."""
+        return network.unpack(self.network, self.network.weights)

@@ -1,0 +1,62 @@
+"""Replication of Q-AGREL, a biologically plausible learning rule for deep networks.
+
+>>> import qagrel
+>>> spec = qagrel.RunSpec(dataset="digits", hidden=(30,), max_epochs=20)
+>>> history = qagrel.train(spec)
+>>> history.epochs.plot("epoch", "reward")
+
+Every name is loaded when it is first used, so that importing the package takes milliseconds.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qagrel.datasets import Dataset, load_dataset
+    from qagrel.errors import InputError
+    from qagrel.history import load, save
+    from qagrel.network import predict
+    from qagrel.spec import RunSpec
+    from qagrel.training import History, train
+
+    __version__: str
+
+__all__ = [
+    "Dataset",
+    "History",
+    "InputError",
+    "RunSpec",
+    "__version__",
+    "load",
+    "load_dataset",
+    "predict",
+    "save",
+    "train",
+]
+
+_HOMES = {
+    "Dataset": "datasets",
+    "History": "training",
+    "InputError": "errors",
+    "RunSpec": "spec",
+    "load": "history",
+    "load_dataset": "datasets",
+    "predict": "network",
+    "save": "history",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value = import_module("importlib.metadata").version("qagrel")
+    elif name in _HOMES:
+        value = getattr(import_module(f"qagrel.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'qagrel' has no attribute {name!r}")
+    globals()[name] = value  # next time without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,464 @@
+"""The command line: `qagrel VERB`.
+
+Every command imports what it needs when it runs, so that `qagrel --help` answers at once.  What
+the user can put right ends in one line on stderr and exit code 2; an interruption in one line and
+130; a fault of ours in its traceback.
+"""
+
+import functools
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from qagrel.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from qagrel.datasets import Dataset
+    from qagrel.network import Ints
+    from qagrel.training import History, Row
+
+
+# --- commands and their errors --------------------------------------------------------------
+
+
+class Interrupted(click.ClickException):
+    """Stopped by the user: the message says what is kept and how to go on."""
+
+    exit_code = 130
+
+
+class Group(click.Group):
+    """Commands by name: none gives the help, a wrong one a hint at the nearest."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments of the group."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name."""
+        names = self.list_commands(ctx)
+        if args[0] not in names:
+            raise click.UsageError(f"no command {args[0]!r}{_hint(args[0], names)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class MainGroup(Group):
+    """The command `qagrel` itself, which answers for all errors."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command and end the process with its exit code."""
+        try:
+            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+        except InputError as error:
+            _exit(str(error), 2)
+        except click.ClickException as error:
+            _exit(_sentence(error), error.exit_code)
+        except click.Abort:
+            _exit(
+                "stopped; what was written before is whole and kept: "
+                "give the same command again to go on",
+                Interrupted.exit_code,
+            )
+
+
+def _exit(sentence: str, code: int) -> None:
+    click.echo(f"qagrel: {' '.join(sentence.split())}", err=True)
+    sys.exit(code)
+
+
+def _sentence(error: click.ClickException) -> str:
+    """What is wrong with a command line, and where to look."""
+    if isinstance(error, click.NoSuchOption):
+        name = error.option_name
+        sentence = f"no option {name!r}{_hint(name, error.possibilities or [])}"
+    else:
+        message = error.format_message().rstrip(".")
+        sentence = message[:1].lower() + message[1:]
+    if isinstance(error, click.UsageError) and error.ctx and not sentence.endswith("?"):
+        sentence += f": see '{error.ctx.command_path} --help'"
+    return sentence
+
+
+def _hint(name: str, names: Sequence[str]) -> str:
+    from qagrel.spec import nearest
+
+    return nearest(name, names)
+
+
+# --- options for the fields of RunSpec ------------------------------------------------------
+
+
+class Widths(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """Units of each hidden layer, as in 300,100."""
+
+    name = "N[,N...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Turn the text of an option into numbers."""
+        try:
+            return tuple(int(units) for units in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of layer sizes such as 300,100", param, ctx)
+
+
+class SpecCommand(click.Command):
+    """A command with an option for every field of RunSpec besides its own."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """All options, those of RunSpec first."""
+        return [*_spec_options(), *super().get_params(ctx)]
+
+
+@functools.cache
+def _spec_options() -> tuple[click.Option, ...]:
+    from qagrel.spec import RunSpec
+
+    return tuple(_option(name, field) for name, field in RunSpec.model_fields.items())
+
+
+def _option(name: str, field: "FieldInfo") -> click.Option:
+    """The option of a field; RunSpec itself checks what is given, choices too."""
+    kinds: dict[Any, Any] = {int: int, float: float, float | None: float, tuple[int, ...]: Widths()}
+    default = field.default
+    return click.Option(
+        [f"--{name.replace('_', '-')}"],
+        type=kinds.get(field.annotation, str),
+        default=",".join(map(str, default)) if isinstance(default, tuple) else default,
+        show_default=True,
+        metavar="|".join(_choices(field)) or None,
+        help=field.description,
+    )
+
+
+def _choices(field: "FieldInfo") -> list[str]:
+    """The names that a field can take, if it takes names."""
+    return [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+
+
+# --- qagrel ---------------------------------------------------------------------------------
+
+
+@click.group(cls=MainGroup, context_settings={"max_content_width": 100})
+@click.version_option(package_name="qagrel", message="%(prog)s %(version)s")
+def main() -> None:
+    """Replicate Q-AGREL, a biologically plausible learning rule (Pozzi et al., 2018)."""
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+
+
+# --- qagrel train ---------------------------------------------------------------------------
+
+
+@main.command(cls=SpecCommand)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER|FILE",
+    help="save the run as FOLDER/run.npz and run.csv, or as FILE.npz and FILE.csv",
+)
+@click.option("--force", is_flag=True, help="replace files that are there already")
+@click.option("--record-batches", is_flag=True, help="keep reward or error of every batch too")
+@json_option
+def train(
+    out: Path | None, force: bool, record_batches: bool, as_json: bool, **fields: Any
+) -> None:
+    """Train one network and test it."""
+    from qagrel import datasets, training
+    from qagrel.spec import RunSpec
+
+    spec = RunSpec(**fields)
+    paths = {} if out is None else _reserve(out, force)
+    dataset = datasets.load_dataset(spec.dataset)
+    begin = time.perf_counter()
+    with _progress(spec.max_epochs) as show:
+        history = training.train(spec, dataset, record_batches=record_batches, on_epoch=show)
+    seconds = time.perf_counter() - begin
+    try:
+        _save(history, paths)
+    finally:  # what cannot be saved is shown at least
+        results = _results(history, seconds)
+        click.echo(_json(results) if as_json else _summary(history, results))
+
+
+def _reserve(out: Path, force: bool) -> dict[str, Path]:
+    """The files of a run, checked before any work to be new and writable."""
+    is_file = out.suffix in (".npz", ".csv") and not out.is_dir()
+    stem = out.with_suffix("") if is_file else out / "run"
+    endings = {"run": ".npz", "epochs": ".csv", "batches": "-batches.csv"}
+    paths = {kind: stem.with_name(stem.name + ending) for kind, ending in endings.items()}
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        for path in paths.values():
+            if path.is_dir():
+                raise InputError(f"{path} is a folder: give another --out")
+            if path.exists() and not force:
+                raise InputError(f"{path} is there: give another --out, or --force to replace it")
+            with tempfile.TemporaryFile(dir=path.parent, prefix=path.name, suffix=".try"):
+                pass
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written to ({error.strerror}): give another --out"
+        ) from error
+    return paths
+
+
+@contextmanager
+def _progress(max_epochs: int) -> "Iterator[Callable[[Row], None]]":
+    """A live bar on stderr, where that is a terminal; what it gives takes each epoch's record."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=max_epochs,
+        bar_format="epoch {n_fmt} of at most {total_fmt} |{bar}| {desc}at most {remaining} left",
+        disable=None,  # unless on a terminal
+        dynamic_ncols=True,
+        leave=False,  # the summary follows
+    ) as bar:
+        rows: list[Row] = []
+
+        def show(row: "Row") -> None:
+            rows.append(row)
+            bar.set_description_str(f"{_state(rows)}, ", refresh=False)
+            bar.update()
+
+        try:
+            yield show
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped after {len(rows)} epochs; nothing of this run was saved: "
+                "the same command starts it again and gives the same numbers"
+            ) from None
+
+
+def _state(rows: "Sequence[Row]") -> str:
+    """Where a run is: reward or error of its last epoch, and the last validation accuracy."""
+    kind = "error" if math.isnan(rows[-1]["reward"]) else "reward"
+    return f"{kind} {rows[-1][kind]:.3f}, validation {_percent(_last_check(rows))}"
+
+
+def _last_check(rows: "Sequence[Row]") -> float:
+    checks = (row["validation_accuracy"] for row in reversed(rows))
+    return next((accuracy for accuracy in checks if not math.isnan(accuracy)), math.nan)
+
+
+def _percent(accuracy: float) -> str:
+    return "not measured" if math.isnan(accuracy) else f"{accuracy:.2f} %"
+
+
+def _save(history: "History", paths: dict[str, Path]) -> None:
+    """Write the run, its table of epochs and that of its batches."""
+    from qagrel import history as histories
+    from qagrel import store
+
+    if not paths:
+        return
+    histories.save(history, paths["run"])
+    store.write_csv(paths["epochs"], history.epochs)
+    if history.batches is None:
+        paths.pop("batches").unlink(missing_ok=True)  # of a run that this one replaces
+    else:
+        store.write_csv(paths["batches"], history.batches)
+
+
+def _results(history: "History", seconds: float) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "id": history.spec.id,
+        "spec": history.spec.model_dump(mode="json"),
+        "status": history.status,
+        "n_epochs": history.n_epochs,
+        "diverged_at": history.diverged_at,
+        "validation_accuracy": _last_check(history.rows),
+        "test_accuracy": history.test_accuracy,
+        "seconds": seconds,
+        "epochs": history.rows,
+    }
+
+
+def _summary(history: "History", results: dict[str, Any]) -> str:
+    """A screen of text on a run."""
+    spec, last = history.spec, history.rows[-1]
+    widths = [history.weights[0].shape[0], *spec.hidden, history.weights[-1].shape[1]]
+    endings = {
+        "converged": "then the stopping rule was met",
+        "max-epochs": "as many as allowed, before the stopping rule was met",
+        "diverged": "then the weights were no longer finite: the run diverged",
+    }
+    lines = {
+        "epochs": f"{history.n_epochs}, {endings[history.status]}",
+        "validation accuracy": _percent(results["validation_accuracy"]),
+        "test accuracy": _percent(history.test_accuracy),
+        "time": f"{results['seconds']:.1f} s",
+    }
+    for name, degrees in last.items():
+        if name.startswith("angle_"):
+            layer = name.removeprefix("angle_")
+            lines[f"angle in layer {layer}"] = f"{degrees:.1f} degrees from feedback to weights"
+    network = "-".join(map(str, widths))
+    title = f"{spec.rule} with {spec.feedback} feedback, {network}, on {spec.dataset}"
+    rates = f"learning rate {spec.learning_rate:g}, seed {spec.seed}"
+    return "\n".join(
+        [f"{title}, {rates}", *(f"  {name:<20} {text}" for name, text in lines.items())]
+    )
+
+
+def _json(content: Any) -> str:
+    """One line of JSON; a number that is not finite becomes null."""
+    return json.dumps(_finite(content), allow_nan=False)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+# --- qagrel predict -------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("weights", type=click.Path(path_type=Path))
+@click.option("--dataset", help="name, or folder of IDX files  [default: what it was trained on]")
+@json_option
+def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
+    """Classify the test images of a data set with a saved run.
+
+    WEIGHTS is the .npz file that 'qagrel train --out' wrote.
+    """
+    from qagrel import datasets, history
+
+    run = history.load(weights)
+    if run.status == "diverged":
+        raise InputError(f"{weights}: this run diverged: train with a smaller learning rate")
+    data = datasets.load_dataset(run.spec.dataset if dataset is None else dataset)
+    confusion = _confusion(run, data)
+    n_right, n_samples = int(confusion.trace()), int(confusion.sum())
+    accuracy = 100 * n_right / n_samples
+    if as_json:
+        results = {"dataset": data.name, "n_samples": n_samples, "accuracy": accuracy}
+        click.echo(_json({**results, "confusion": confusion.tolist()}))
+    else:
+        click.echo(f"{accuracy:.2f} % ({n_right} of {n_samples} test images of {data.name})\n")
+        click.echo(_matrix(confusion))
+
+
+def _confusion(run: "History", data: "Dataset") -> "Ints":
+    """Counts of test images, [true class, selected class]."""
+    import numpy as np
+
+    from qagrel import network
+
+    n_outputs = run.weights[-1].shape[1]
+    if data.n_classes > n_outputs:
+        raise InputError(
+            f"{data.name} has {data.n_classes} classes, but the network {n_outputs} outputs: "
+            "choose the data that it was trained on"
+        )
+    selected = network.predict(
+        run.weights,
+        data.test_images,
+        grey_max=data.grey_max,
+        input_scale=run.spec.input_scale,
+    )
+    confusion = np.zeros((n_outputs, n_outputs), np.int64)
+    np.add.at(confusion, (data.test_labels, selected), 1)
+    return confusion
+
+
+def _matrix(confusion: "Ints") -> str:
+    """A confusion matrix with a heading and a class before each row."""
+    width = len(str(confusion.max())) + 2
+    classes = range(len(confusion))
+    rows = [["true", *classes], *([k, *confusion[k]] for k in classes)]
+    lines = [f"{head:>4}" + "".join(f"{n:>{width}}" for n in row) for head, *row in rows]
+    return "\n".join([f"     selected{'':<{width}}", *lines])
+
+
+# --- qagrel data ----------------------------------------------------------------------------
+
+name_argument = click.argument("name", required=False)
+
+
+@main.group(cls=Group)
+def data() -> None:
+    """Get, check and describe data sets.
+
+    NAME is 'digits', 'mnist' or the folder of a data set in the IDX form; without it, every data
+    set known by name is meant.
+    """
+
+
+@data.command()
+@name_argument
+def fetch(name: str | None) -> None:
+    """Download what is missing, and check all of it."""
+    from qagrel import datasets
+
+    for each in _named(name):
+        new = datasets.fetch(each)
+        for path in new:
+            click.echo(f"new: {click.format_filename(path)}")
+        click.echo(f"{each}: complete, and the original contents")
+
+
+@data.command()
+@name_argument
+def verify(name: str | None) -> None:
+    """Check the files on disk, and print their SHA-256 (decompressed)."""
+    from qagrel import datasets
+
+    for each in _named(name):
+        for file, sha256 in datasets.verify(each).items():
+            click.echo(f"{sha256}  {file}")
+        known = each in datasets.CHECKSUMS
+        click.echo(f"{each}: complete, and {'the original contents' if known else 'undamaged'}")
+
+
+@data.command()
+@name_argument
+@json_option
+def info(name: str | None, as_json: bool) -> None:
+    """Describe samples, classes and contents."""
+    from qagrel import datasets
+
+    for each in _named(name):
+        facts = datasets.describe(datasets.load_dataset(each, download=False))
+        click.echo(_json(facts) if as_json else _description(facts))
+
+
+def _named(name: str | None) -> list[str]:
+    from qagrel import datasets
+
+    return list(datasets.CHECKSUMS) if name is None else [name]
+
+
+def _description(facts: dict[str, Any]) -> str:
+    """What a data set holds, on a few lines."""
+    rows, columns = facts["image_shape"]
+    lines = [
+        f"{facts['name']}: images of {rows} x {columns} pixels, grey levels up to "
+        f"{facts['grey_max']}, {facts['n_classes']} classes"
+    ]
+    for part in ("train", "test"):
+        counts = facts[part]["per_class"]
+        lines.append(
+            f"  {part:<6} {facts[part]['samples']} samples, {min(counts)} to {max(counts)} a class"
+        )
+    return "\n".join([*lines, f"  sha256 {facts['sha256']}"])

@@ -1,0 +1,201 @@
+"""A finished run as one file: save a History, and load it with distrust.
+
+The file is an archive of plain arrays (`qagrel.store`): a head in JSON that describes the run
+and the sizes of all that follows, the columns of the epoch table, the confusion counts, the
+weights, and a checksum over everything.  Equal histories give equal bytes.
+"""
+
+import hashlib
+import itertools
+import json
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from qagrel import store
+from qagrel.errors import InputError
+from qagrel.spec import RunSpec
+from qagrel.training import History
+
+Arrays = dict[str, NDArray[Any]]
+Layout = dict[str, tuple[Any, tuple[int, ...]]]  # type and shape by name
+
+COLUMNS = (
+    *("epoch", "learning_rate", "reward", "error"),
+    *("loss", "train_accuracy", "validation_accuracy"),
+)
+
+
+class _Head(BaseModel):
+    """What the arrays of a saved run do not say themselves."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    format: Literal["qagrel run 1"] = "qagrel run 1"
+    spec: dict[str, Any]
+    status: Literal["converged", "max-epochs", "diverged"]
+    test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)  # None: diverged
+    n_epochs: int = Field(ge=1)
+    n_inputs: int = Field(ge=1)
+    n_classes: int = Field(ge=1)
+    n_batches: int | None = Field(ge=1)  # None: batches were not recorded
+
+
+def save(history: History, path: store.StrPath) -> None:
+    """Save a run, weights and records included, to be loaded by `load`.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be written.
+    """
+    arrays: Arrays = {"head": _head(history)}
+    arrays |= {f"epochs.{name}": _column(history, name) for name in _columns(history.spec)}
+    arrays["confusion"] = history.confusion
+    arrays |= _numbered("weights", history.weights)
+    if history.spec.feedback != "symmetric":  # else it is the forward weights
+        arrays |= _numbered("feedback_weights", history.feedback_weights)
+    for name in ("batch_wrong", "batch_loss", "batch_size"):
+        if (values := getattr(history, name)) is not None:
+            arrays[name] = values
+    store.write_npz(path, {**arrays, "sha256": _checksum(arrays)})
+
+
+def load(path: store.StrPath) -> History:
+    """Load a run that `save` saved.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, damaged, changed, or no saved run.
+    """
+    arrays = store.read_npz(path)
+    try:
+        return _history(arrays)
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not a saved run ({error}): restore it, or train and save again"
+        ) from error
+
+
+def _head(history: History) -> NDArray[np.uint8]:
+    diverged = history.status == "diverged"
+    head = _Head(
+        spec=history.spec.model_dump(mode="json"),
+        status=cast(Any, history.status),
+        test_accuracy=None if diverged else history.test_accuracy,
+        n_epochs=history.n_epochs,
+        n_inputs=history.weights[0].shape[0],
+        n_classes=history.weights[-1].shape[1],
+        n_batches=None if history.batch_size is None else history.batch_size.size,
+    )
+    text = json.dumps(head.model_dump(), sort_keys=True)
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _columns(spec: RunSpec) -> tuple[str, ...]:
+    """Columns of the epoch table; feedback that is no other than the weights has no angle."""
+    if spec.feedback == "symmetric":
+        return COLUMNS
+    return (*COLUMNS, *(f"angle_{layer}" for layer in range(2, len(spec.hidden) + 2)))
+
+
+def _column(history: History, name: str) -> NDArray[Any]:
+    dtype = np.int64 if name == "epoch" else np.float64
+    return np.array([row[name] for row in history.rows], dtype)
+
+
+def _numbered(name: str, matrices: list[Any]) -> Arrays:
+    return {f"{name}.{layer}": matrix for layer, matrix in enumerate(matrices, start=1)}
+
+
+def _checksum(arrays: Arrays) -> NDArray[np.uint8]:
+    """SHA-256 of the names, types, shapes and values of arrays."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        digest.update(f"{name} {little.dtype.str} {array.shape}\n".encode())
+        digest.update(little.tobytes())
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
+def _history(arrays: Arrays) -> History:
+    """The run in the arrays of a file; ValueError, without naming the file, if there is none."""
+    head = _parse_head(arrays)
+    spec = RunSpec(**head.spec)
+    _check_layout(arrays, _layout(head, spec))
+    feedback = "weights" if spec.feedback == "symmetric" else "feedback_weights"
+    weights, feedback_weights = (
+        [arrays[f"{name}.{layer}"].copy() for layer in range(1, len(spec.hidden) + 2)]
+        for name in ("weights", feedback)
+    )
+    if head.status != "diverged" and not all(
+        np.isfinite(matrix).all() for matrix in weights + feedback_weights
+    ):
+        raise ValueError("its weights are not all finite numbers")
+    if (head.test_accuracy is None) != (head.status == "diverged"):
+        raise ValueError("a run has a test accuracy unless it diverged")
+    if (_checksum({n: a for n, a in arrays.items() if n != "sha256"}) != arrays["sha256"]).any():
+        raise ValueError("its contents were changed, they do not fit their checksum")
+    columns = {name: arrays[f"epochs.{name}"].tolist() for name in _columns(spec)}
+    return History(
+        spec=spec,
+        rows=[dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+        confusion=arrays["confusion"].copy(),
+        batch_wrong=arrays.get("batch_wrong"),
+        batch_loss=arrays.get("batch_loss"),
+        batch_size=arrays.get("batch_size"),
+        weights=weights,
+        feedback_weights=feedback_weights,
+        test_accuracy=float("nan") if head.test_accuracy is None else head.test_accuracy,
+        status=head.status,
+    )
+
+
+def _parse_head(arrays: Arrays) -> _Head:
+    if "head" not in arrays or arrays["head"].dtype != np.uint8:
+        raise ValueError("it has no head")
+    try:
+        return _Head.model_validate_json(arrays["head"].tobytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "head"
+        raise ValueError(f"{where}: {fault['msg']}") from error
+
+
+def _layout(head: _Head, spec: RunSpec) -> Layout:
+    """Type and shape of every array that a run with this head consists of."""
+    widths = (head.n_inputs, *spec.hidden, head.n_classes)
+    shapes = itertools.pairwise(widths)
+    floats, counts = np.float64, np.int64
+    layout: Layout = {
+        "sha256": (np.uint8, (32,)),
+        "confusion": (counts, (head.n_epochs, head.n_classes, head.n_classes)),
+    }
+    for name in _columns(spec):
+        layout[f"epochs.{name}"] = (counts if name == "epoch" else floats, (head.n_epochs,))
+    for layer, shape in enumerate(shapes, start=1):
+        layout[f"weights.{layer}"] = (spec.precision, shape)
+        if spec.feedback != "symmetric":
+            layout[f"feedback_weights.{layer}"] = (spec.precision, shape)
+    if head.n_batches is not None:
+        by_batch = (head.n_epochs, head.n_batches)
+        layout |= {"batch_wrong": (counts, by_batch), "batch_loss": (floats, by_batch)}
+        layout["batch_size"] = (counts, (head.n_batches,))
+    return layout
+
+
+def _check_layout(arrays: Arrays, layout: Layout) -> None:
+    for name in arrays.keys() - layout.keys() - {"head"}:
+        raise ValueError(f"it holds an unknown array {name!r}")
+    for name, (dtype, shape) in layout.items():
+        if name not in arrays:
+            raise ValueError(f"its array {name!r} is missing")
+        found = arrays[name]
+        if found.dtype != dtype or found.shape != shape:
+            raise ValueError(
+                f"{name} is {found.dtype} of shape {found.shape}, "
+                f"not {np.dtype(dtype)} of shape {shape}"
+            )

@@ -1,0 +1,42 @@
+"""Fixtures that several test modules share."""
+
+import gzip
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    sizes = struct.pack(f">{array.ndim}I", *array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def idx_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a small data set in IDX form and gives its folder."""
+
+    def make(
+        n_train: int = 30,
+        n_test: int = 12,
+        image_shape: tuple[int, int] = (4, 3),
+        n_classes: int = 3,
+        compress: bool = False,
+    ) -> Path:
+        folder = tmp_path / "tiny"
+        folder.mkdir()
+        generator = np.random.default_rng(0)
+        for part, n in [("train", n_train), ("t10k", n_test)]:
+            images = generator.integers(0, 256, (n, *image_shape))
+            for name, array in [
+                (f"{part}-images-idx3-ubyte", images),
+                (f"{part}-labels-idx1-ubyte", np.arange(n) % n_classes),
+            ]:
+                data = idx_bytes(array)
+                path = folder / (name + ".gz" * compress)
+                path.write_bytes(gzip.compress(data, mtime=0) if compress else data)
+        return folder
+
+    return make

@@ -1,0 +1,510 @@
+"""Data sets come as they were published, or not at all."""
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import http.server
+import struct
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from conftest import idx_bytes
+
+from qagrel import datasets
+from qagrel.datasets import CHECKSUMS, FILES, Dataset, load_dataset
+from qagrel.errors import InputError
+
+IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES.values()
+ONE_IMAGE = idx_bytes(np.arange(6).reshape(1, 2, 3))
+
+Folder = Callable[..., Path]
+
+
+# --- digits ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+def test_digits_are_split_evenly(digits: Dataset) -> None:
+    n_train, n_test = np.bincount(digits.train_labels), np.bincount(digits.test_labels)
+    assert (n_train.sum(), n_test.sum()) == (1437, 360)
+    assert np.abs(n_test - (n_train + n_test) / 5).max() < 1
+
+
+def test_digits_are_those_of_scikit_learn(digits: Dataset) -> None:
+    from sklearn.datasets import load_digits
+
+    ours = [
+        np.column_stack([digits.train_images, digits.train_labels]),
+        np.column_stack([digits.test_images, digits.test_labels]),
+    ]
+    theirs = np.column_stack(load_digits(return_X_y=True))
+    assert sorted(np.concatenate(ours).tolist()) == sorted(theirs.tolist())
+
+
+def test_other_digits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {**CHECKSUMS["digits"], LABELS: "0" * 64}
+    monkeypatch.setitem(CHECKSUMS, "digits", changed)
+    with pytest.raises(InputError, match=f"digits: {LABELS} is not the original.*scikit-learn"):
+        load_dataset("digits")
+
+
+def test_digits_need_no_fetching() -> None:
+    assert datasets.fetch("digits") == []
+
+
+# --- a folder of IDX files ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzipped"])
+def test_a_folder_is_read(idx_folder: Folder, compress: bool) -> None:
+    folder = idx_folder(n_train=30, n_test=12, image_shape=(4, 3), n_classes=3, compress=compress)
+    dataset = load_dataset(folder)
+    assert dataset.name == str(folder)
+    assert (dataset.image_shape, dataset.grey_max, dataset.n_classes) == ((4, 3), 255, 3)
+    expected = np.random.default_rng(0).integers(0, 256, (30, 12))
+    np.testing.assert_array_equal(dataset.train_images, expected)
+    np.testing.assert_array_equal(dataset.train_labels, np.arange(30) % 3)
+    assert dataset.test_images.shape == (12, 12)
+    np.testing.assert_array_equal(dataset.test_labels, np.arange(12) % 3)
+
+
+def test_the_decompressed_form_comes_first(idx_folder: Folder) -> None:
+    folder = idx_folder()
+    (folder / f"{IMAGES}.gz").write_bytes(b"never read")
+    assert len(load_dataset(folder).train_images) == 30
+
+
+@pytest.mark.parametrize("source", ["digits", "folder"])
+def test_arrays_cannot_be_changed(idx_folder: Folder, source: str) -> None:
+    dataset = load_dataset(source if source == "digits" else idx_folder())
+    assert not any(getattr(dataset, field).flags.writeable for field in FILES)
+
+
+def test_checksums_are_those_of_the_decompressed_files(idx_folder: Folder) -> None:
+    folder = idx_folder(compress=True)
+    expected = {
+        file: hashlib.sha256(gzip.decompress((folder / f"{file}.gz").read_bytes())).hexdigest()
+        for file in FILES.values()
+    }
+    assert datasets.verify(folder) == expected
+
+
+def test_the_sha256_depends_on_all_that_training_sees(digits: Dataset) -> None:
+    def changed(field: str) -> Dataset:
+        array = getattr(digits, field).copy()
+        array.flat[-1] ^= 1
+        return dataclasses.replace(digits, **{field: array})
+
+    others = [changed(field) for field in FILES]
+    others.append(dataclasses.replace(digits, grey_max=15))
+    others.append(dataclasses.replace(digits, n_classes=11))
+    others.append(dataclasses.replace(digits, image_shape=(4, 16)))
+    assert len({dataset.sha256 for dataset in [digits, *others]}) == 8
+    assert dataclasses.replace(digits, name="other").sha256 == digits.sha256
+
+
+def test_a_description_counts_samples(idx_folder: Folder) -> None:
+    described = datasets.describe(load_dataset(idx_folder(n_train=7, n_test=4)))
+    assert described["train"] == {"samples": 7, "per_class": [3, 2, 2]}
+    assert described["test"] == {"samples": 4, "per_class": [2, 1, 1]}
+    assert described["image_shape"] == [4, 3]
+    assert list(described["checksums"]) == list(FILES.values())
+
+
+# --- damage ---------------------------------------------------------------------------------
+
+
+def labels(*values: int) -> bytes:
+    return idx_bytes(np.array(values))
+
+
+DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "empty": (IMAGES, lambda _: b"", "neither an IDX file"),
+    "text": (IMAGES, lambda _: b"<html>404</html>", "neither an IDX file"),
+    "wrong magic": (IMAGES, lambda d: b"\0\1" + d[2:], "neither an IDX file"),
+    "floats": (IMAGES, lambda d: d[:2] + b"\x0d" + d[3:], "magic number is 0x00000d03"),
+    "labels for images": (IMAGES, lambda _: labels(*range(3)), "magic number is 0x00000801"),
+    "images for labels": (LABELS, lambda _: ONE_IMAGE, "magic number is 0x00000803"),
+    "cut in the magic": (IMAGES, lambda d: d[:3], "magic number is 0x000008,"),
+    "cut in the header": (IMAGES, lambda d: d[:15], "ends within its header"),
+    "one byte short": (IMAGES, lambda d: d[:-1], "ends after 359 of 360"),
+    "half": (IMAGES, lambda d: d[: len(d) // 2], "cut short"),
+    "one byte long": (IMAGES, lambda d: d + b"\0", "goes on after its 360"),
+    "no images": (IMAGES, lambda d: d[:4] + bytes(4) + d[8:], "so none"),
+    "no pixels": (IMAGES, lambda d: d[:12] + bytes(4), "so none"),
+    "huge": (IMAGES, lambda d: d[:4] + b"\xff" * 12 + d[16:], "are more than 1073741824"),
+    "large": (IMAGES, lambda d: d[:4] + b"\0\1\0\0" + d[8:], "too many for its size"),
+    "fewer labels": (LABELS, lambda _: labels(0, 1, 2), "but 3 labels"),
+    "more labels": (LABELS, lambda _: labels(*[0, 1, 2] * 11), "but 33 labels"),
+    "fewer test labels": (TEST_LABELS, lambda _: labels(0, 1, 2), "but 3 labels"),
+    "label out of range": (LABELS, lambda d: d[:-1] + b"\x09", "label 9 of sample 29"),
+    "test label out of range": (TEST_LABELS, lambda d: d[:-1] + b"\x03", "label 3 of sample 11"),
+    "another shape": (
+        TEST_IMAGES,
+        lambda _: idx_bytes(np.zeros((12, 3, 4))),
+        r"shape \(3, 4\), but the training images \(4, 3\)",
+    ),
+}
+GZIP_DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "cut in its header": (lambda d: d[:5], "cut short"),
+    "cut in the data": (lambda d: d[: len(d) // 2], "cut short"),
+    "cut in the checksum": (lambda d: d[:-6], "cut short"),
+    "wrong checksum": (lambda d: d[:-8] + bytes(4) + d[-4:], "CRC"),
+    "damaged data": (lambda d: d[:100] + bytes(100) + d[200:], "damaged"),
+    "more behind": (lambda d: d + b"more", "Not a gzipped file"),
+    "another method": (lambda d: d[:2] + b"\x07" + d[3:], "compression method"),
+    "gzip in gzip": (lambda d: gzip.compress(d), "neither an IDX file"),
+}
+
+
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzipped"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_refused(idx_folder: Folder, damage: str, compress: bool) -> None:
+    file, spoil, complaint = DAMAGE[damage]
+    path = idx_folder(compress=compress) / (file + ".gz" * compress)
+    if compress:
+        path.write_bytes(gzip.compress(spoil(gzip.decompress(path.read_bytes()))))
+        # no file of this size can be told too small for its header before it is unpacked
+        complaint = {"half": "ends after", "large": "ends after"}.get(damage, complaint)
+    else:
+        path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(InputError, match=complaint) as caught:
+        load_dataset(path.parent)
+    assert file in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", GZIP_DAMAGE)
+def test_damaged_gzip_is_refused(idx_folder: Folder, damage: str) -> None:
+    spoil, complaint = GZIP_DAMAGE[damage]
+    path = idx_folder(compress=True) / f"{IMAGES}.gz"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(InputError, match=f"{IMAGES}.*{complaint}"):
+        load_dataset(path.parent)
+
+
+@pytest.mark.parametrize("announced", [1, 2**26], ids=["one image", "more than unpacked"])
+def test_a_gzip_bomb_costs_no_memory(tmp_path: Path, announced: int) -> None:
+    path = tmp_path / "bomb"
+    header = bytes([0, 0, 8, 1]) + struct.pack(">I", announced)
+    path.write_bytes(gzip.compress(header + bytes(2**25), 1))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="bomb: (goes on after its 1 values|ends after 33554432)"):
+        datasets.read_idx(path, 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < announced + 5 * 2**20
+
+
+def test_an_announced_size_beyond_what_gzip_can_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "liar"
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0x30, 0, 0, 0])))
+    with pytest.raises(InputError, match="too many for its size"):
+        datasets.read_idx(path, 1)
+
+
+DETERMINISTIC = hypothesis.settings(
+    derandomize=True, database=None, deadline=None, max_examples=300
+)
+EDITS = st.lists(st.tuples(st.integers(0, len(ONE_IMAGE)), st.binary(max_size=3)), max_size=4)
+
+
+@DETERMINISTIC
+@hypothesis.given(EDITS, st.integers(0, len(ONE_IMAGE)), st.booleans(), st.booleans())
+def test_any_bytes_are_an_array_or_refused(
+    tmp_path_factory: pytest.TempPathFactory,
+    edits: list[tuple[int, bytes]],
+    size: int,
+    compress: bool,
+    spoil_compressed: bool,
+) -> None:
+    def spoil(data: bytes) -> bytes:
+        for position, new in edits:
+            data = data[:position] + new + data[position + len(new) :]
+        return data[: len(data) - size // 4]
+
+    packed = gzip.compress(ONE_IMAGE, mtime=0) if spoil_compressed else ONE_IMAGE
+    data = spoil(packed)
+    if compress and not spoil_compressed:
+        data = gzip.compress(data, mtime=0)
+    path = tmp_path_factory.getbasetemp() / "fuzz"
+    path.write_bytes(data)
+    with contextlib.suppress(InputError):
+        array = datasets.read_idx(path, 3)
+        content = gzip.decompress(data) if data[:1] == b"\x1f" else data
+        assert idx_bytes(array) == content
+
+
+# --- what is not there ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mnst", "MNIST", "mnist/"])
+def test_an_unknown_name_is_refused_with_a_hint(name: str) -> None:
+    with pytest.raises(InputError, match=f"no folder '{name}': .*did you mean 'mnist'"):
+        load_dataset(name)
+
+
+@pytest.mark.parametrize("name", ["", "nothing/there", "nul\0", "x" * 300, __file__])
+def test_what_is_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"no data set and no folder|File name too long"):
+        load_dataset(name)
+
+
+@pytest.mark.parametrize("file", FILES.values())
+def test_a_missing_file_is_named(idx_folder: Folder, file: str) -> None:
+    folder = idx_folder()
+    (folder / file).unlink()
+    (folder / file).mkdir()  # nor is a folder a file
+    with pytest.raises(InputError, match=rf"tiny holds no {file} or {file}\.gz: copy it there"):
+        load_dataset(folder)
+
+
+def test_only_known_names_are_fetched() -> None:
+    with pytest.raises(InputError, match="'fashion' cannot be fetched: give digits or mnist"):
+        datasets.fetch("fashion")
+
+
+def test_importing_takes_none_of_the_large_packages() -> None:
+    program = (
+        "import sys, qagrel.datasets\n"
+        "sys.exit(bool({'sklearn', 'pooch', 'tqdm', 'pandas', 'requests'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# --- arrays made by hand --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "array", "complaint"),
+    [
+        ("train_images", np.zeros((1437, 64)), "train_images are float64"),
+        ("train_images", np.zeros((1437, 63), np.uint8), r"shape \(1437, 63\)"),
+        ("train_images", np.zeros((1437, 8, 8), np.uint8), r"shape \(1437, 8, 8\)"),
+        ("test_labels", np.zeros(360, int), "test_labels are int64"),
+        ("test_labels", np.zeros((360, 1), np.uint8), r"shape \(360, 1\)"),
+        ("test_labels", np.zeros(359, np.uint8), "360 images in .* but 359 labels"),
+        ("test_labels", np.full(360, 10, np.uint8), "label 10 of sample 0"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    digits: Dataset, field: str, array: np.ndarray, complaint: str
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        dataclasses.replace(digits, **{field: array})
+
+
+def test_a_part_without_samples_is_refused(digits: Dataset) -> None:
+    none = {"test_images": digits.test_images[:0], "test_labels": digits.test_labels[:0]}
+    with pytest.raises(InputError, match="0 images"):
+        dataclasses.replace(digits, **none)
+
+
+# --- fetching -------------------------------------------------------------------------------
+
+
+class Mirrors:
+    """Stands in for the network: `answers` holds the bytes, or the error, of each address."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    def __call__(self, url: str) -> bytes:
+        self.asked.append(url)
+        if url not in self.answers:
+            raise InputError(f"{url}: ConnectionError")
+        return self.answers[url]
+
+
+@pytest.fixture
+def mirrors(idx_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mirrors:
+    """Two mirrors that serve a tiny "mnist"; the data directory is empty."""
+    monkeypatch.setenv("QAGREL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(datasets, "MIRRORS", ("https://one/", "https://two/"))
+    folder, fake = idx_folder(), Mirrors()
+    checksums = {}
+    for file in FILES.values():
+        data = (folder / file).read_bytes()
+        checksums[file] = hashlib.sha256(data).hexdigest()
+        fake.answers |= {
+            f"https://{host}/{file}.gz": gzip.compress(data) for host in ("one", "two")
+        }
+    monkeypatch.setitem(CHECKSUMS, "mnist", checksums)
+    monkeypatch.setattr(datasets, "_download", fake)
+    return fake
+
+
+def downloaded(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "data").rglob("*") if path.is_file())
+
+
+def test_mirrors_are_several_and_secure() -> None:
+    assert len(set(datasets.MIRRORS)) >= 2
+    assert all(mirror.startswith("https://") for mirror in datasets.MIRRORS)
+
+
+def test_mnist_is_fetched_once(mirrors: Mirrors, tmp_path: Path) -> None:
+    new = datasets.fetch("mnist")
+    assert new == [tmp_path / "data" / "mnist" / file for file in FILES.values()]
+    assert downloaded(tmp_path) == sorted(FILES.values())
+    assert datasets.fetch("mnist") == []
+    assert mirrors.asked == [f"https://one/{file}.gz" for file in FILES.values()]
+
+
+def test_loading_fetches_what_is_missing(mirrors: Mirrors, tmp_path: Path) -> None:
+    dataset = load_dataset("mnist")
+    assert (dataset.name, len(dataset.train_images)) == ("mnist", 30)
+    (tmp_path / "data" / "mnist" / LABELS).unlink()
+    mirrors.asked.clear()
+    assert load_dataset("mnist").sha256 == dataset.sha256
+    assert mirrors.asked == [f"https://one/{LABELS}.gz"]
+
+
+@pytest.mark.parametrize("use", [datasets.verify, lambda name: load_dataset(name, download=False)])
+def test_nothing_is_fetched_unasked(mirrors: Mirrors, use: Callable[[str], object]) -> None:
+    with pytest.raises(InputError, match=f"holds no {IMAGES} .*run 'qagrel data fetch mnist'"):
+        use("mnist")
+    assert not mirrors.asked
+
+
+BAD_ANSWERS = {
+    "nothing": b"",
+    "a page": b"<html>sign in</html>",
+    "other data": gzip.compress(idx_bytes(np.ones((30, 4, 3)))),
+    "half": gzip.compress(idx_bytes(np.ones((30, 4, 3))))[:-20],
+}
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+def test_the_second_mirror_helps(mirrors: Mirrors, tmp_path: Path, answer: str) -> None:
+    mirrors.answers[f"https://one/{IMAGES}.gz"] = BAD_ANSWERS[answer]
+    assert len(datasets.fetch("mnist")) == 4
+    assert f"https://two/{IMAGES}.gz" in mirrors.asked
+    assert downloaded(tmp_path) == sorted(FILES.values())
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS)
+def test_only_the_original_is_kept(mirrors: Mirrors, tmp_path: Path, answer: str) -> None:
+    for host in ("one", "two"):
+        mirrors.answers[f"https://{host}/{LABELS}.gz"] = BAD_ANSWERS[answer]
+    with pytest.raises(InputError, match=f"mnist: {LABELS} could not be downloaded"):
+        datasets.fetch("mnist")
+    assert downloaded(tmp_path) == [IMAGES]  # which came whole before
+
+
+def test_without_network_one_sentence_says_so(mirrors: Mirrors, tmp_path: Path) -> None:
+    mirrors.answers.clear()
+    with pytest.raises(InputError) as caught:
+        load_dataset("mnist")
+    assert str(caught.value) == (
+        f"mnist: {IMAGES} could not be downloaded (https://one/{IMAGES}.gz: ConnectionError; "
+        f"https://two/{IMAGES}.gz: ConnectionError): check the network, or copy it into "
+        f"{tmp_path / 'data' / 'mnist'}"
+    )
+    assert not downloaded(tmp_path)
+
+
+def test_a_file_that_is_not_the_original_is_refused(mirrors: Mirrors, tmp_path: Path) -> None:
+    datasets.fetch("mnist")
+    path = tmp_path / "data" / "mnist" / IMAGES
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    for use in (datasets.fetch, datasets.verify, load_dataset):
+        with pytest.raises(InputError, match=f"{IMAGES} is not the original.* remove it from"):
+            use("mnist")
+    assert len(mirrors.asked) == 4
+
+
+def test_the_data_directory_is_data_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QAGREL_DATA_DIR", raising=False)
+    assert datasets.data_dir() == Path("data")
+    monkeypatch.setenv("QAGREL_DATA_DIR", "elsewhere")
+    assert datasets.data_dir() == Path("elsewhere")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """A mirror on this machine."""
+
+    def do_GET(self) -> None:  # noqa: N802 -- the name that the base class calls
+        status, length, body = {
+            "/whole": (200, 6, b"answer"),
+            "/cut": (200, 100, b"answer"),
+            "/large": (200, 3000, bytes(3000)),
+            "/moved": (302, 4, b"gone"),
+        }.get(self.path, (404, 0, b""))
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Location", "/whole")
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(datasets, "MAX_DOWNLOAD", 2000)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, args=[0.01]).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+def test_a_download_is_what_the_mirror_sends(server: str) -> None:
+    assert datasets._download(f"{server}/whole") == b"answer"
+
+
+def test_a_redirect_is_not_followed(server: str) -> None:
+    assert datasets._download(f"{server}/moved") == b"gone"
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [("absent", "HTTPError"), ("cut", "Error"), ("large", "more than 2000 bytes")],
+)
+def test_a_failed_download_is_refused(server: str, page: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"/{page}: .*{reason}$"):
+        datasets._download(f"{server}/{page}")
+
+
+def test_an_absent_server_is_told(server: str) -> None:
+    with pytest.raises(InputError, match="ConnectionError$"):
+        datasets._download("http://127.0.0.1:1/file")
+
+
+# --- the real one ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real_mnist(monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    shared = Path(__file__).parents[2] / "shared"
+    if not (datasets.data_dir() / "mnist").is_dir() and (shared / "mnist").is_dir():
+        monkeypatch.setenv("QAGREL_DATA_DIR", str(shared))
+    if len(datasets._find(datasets.data_dir() / "mnist")) < len(FILES):
+        pytest.skip("the four MNIST files are in neither the data directory nor ../shared")
+    return load_dataset("mnist", download=False)
+
+
+@pytest.mark.mnist
+def test_mnist_is_whole(real_mnist: Dataset) -> None:
+    assert real_mnist.train_images.shape == (60_000, 784)
+    assert real_mnist.test_images.shape == (10_000, 784)
+    assert real_mnist.n_classes == 10
+    assert real_mnist.image_shape == (28, 28)
+    assert np.bincount(real_mnist.test_labels)[[0, 1]].tolist() == [980, 1135]
