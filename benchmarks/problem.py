@@ -1,13 +1,12 @@
 """What every contender is given: data, initial weights and random numbers, the same for all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qagrel import network
-from qagrel.datasets import Dataset
+from qagrel.datasets import Dataset, load_dataset
 from qagrel.network import Floats, Ints
 from qagrel.spec import RunSpec
 
@@ -42,7 +41,9 @@ class Problem:
 
     def images(self) -> Floats:
         """Training images as activities in [0, 1], of shape (n, pixels)."""
-        return self.dataset.train_images.astype(self.spec.precision) / self.dataset.grey_max
+        images = self.dataset.train_images.astype(self.spec.precision)
+        images /= self.dataset.grey_max
+        return images
 
     def labels(self) -> Ints:
         """Training labels, of shape (n,)."""
@@ -51,7 +52,7 @@ class Problem:
     def draws(self, epoch: int, n_samples: int) -> Draws:
         """The random numbers of an epoch of `n_samples` samples, a whole number of batches."""
         if n_samples % self.spec.batch_size:
-            raise ValueError(f"{n_samples} samples are not whole batches: one scan needs them so")
+            raise ValueError(f"{n_samples} samples are not whole batches, which JAX's scan needs")
         generator = np.random.default_rng([self.spec.seed, epoch])
         order = generator.permutation(len(self.dataset.train_labels))[:n_samples]
         explore, choose = generator.random((2, n_samples))
@@ -72,9 +73,26 @@ class Contender(Protocol):
         ...
 
 
-def make_problem(spec: RunSpec, dataset: Dataset) -> Problem:
+def make_problem(spec: RunSpec, dataset: Dataset | None = None) -> Problem:
     """A problem that starts from the initial weights of Section 3."""
+    dataset = load_dataset(spec.dataset) if dataset is None else dataset
     widths = (dataset.train_images.shape[1], *spec.hidden, dataset.n_classes)
     generator = np.random.default_rng(spec.seed)
     weights = network.draw_weights(widths, spec.weight_range, generator, spec.precision)
     return Problem(spec, dataset, weights)
+
+
+def trained_problem(spec: RunSpec) -> Problem:
+    """A problem that starts from a network of some skill, trained in batches of 100.
+
+    Speed depends on how many units are active, and networks spend their time trained.
+    """
+    from benchmarks.peers.ours import Ours
+
+    problem = make_problem(spec)
+    easy = {"rule": "q-agrel", "feedback": "symmetric", "batch_size": 100, "learning_rate": 0.5}
+    lesson = replace(problem, spec=spec.replace(**easy))
+    teacher = Ours(lesson)
+    for epoch in range(2):
+        teacher.epoch(lesson.draws(epoch, len(problem.dataset.train_labels) // 100 * 100))
+    return replace(problem, weights=teacher.weights())

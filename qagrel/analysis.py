@@ -35,7 +35,6 @@ from scipy import signal, stats
 from qagrel import store
 from qagrel.errors import InputError
 
-Floats = npt.NDArray[np.float64]
 Weighted = Sequence[tuple[float, "Moments"]]
 
 STATUSES = ("converged", "max-epochs", "diverged")

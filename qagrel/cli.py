@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -65,6 +65,8 @@ class MainGroup(Group):
             _exit(str(error), 2)
         except click.ClickException as error:
             _exit(_sentence(error), error.exit_code)
+        except MemoryError as error:
+            _exit(f"not enough memory ({error}): choose smaller layers or batches", 2)
         except click.Abort:
             _exit(
                 "stopped; what was written before is whole and kept: "
@@ -74,7 +76,8 @@ class MainGroup(Group):
 
 
 def _exit(sentence: str, code: int) -> None:
-    click.echo(f"qagrel: {' '.join(sentence.split())}", err=True)
+    with suppress(BrokenPipeError):  # where nobody reads stderr, the exit code still tells
+        click.echo(f"qagrel: {' '.join(sentence.split())}", err=True)
     sys.exit(code)
 
 
@@ -100,21 +103,6 @@ def _hint(name: str, names: Sequence[str]) -> str:
 # --- options for the fields of RunSpec ------------------------------------------------------
 
 
-class Widths(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """Units of each hidden layer, as in 300,100."""
-
-    name = "N[,N...]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Turn the text of an option into numbers."""
-        try:
-            return tuple(int(units) for units in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of layer sizes such as 300,100", param, ctx)
-
-
 class SpecCommand(click.Command):
     """A command with an option for every field of RunSpec besides its own."""
 
@@ -132,21 +120,25 @@ def _spec_options() -> tuple[click.Option, ...]:
 
 def _option(name: str, field: "FieldInfo") -> click.Option:
     """The option of a field; RunSpec itself checks what is given, choices too."""
-    kinds: dict[Any, Any] = {int: int, float: float, float | None: float, tuple[int, ...]: Widths()}
-    default = field.default
+    kinds: dict[Any, Any] = {int: int, float: float, float | None: float}
+    names = [name for name in get_args(field.annotation) if isinstance(name, str)]
+    if is_widths := isinstance(field.default, tuple):
+        kinds[field.annotation] = _widths
     return click.Option(
         [f"--{name.replace('_', '-')}"],
         type=kinds.get(field.annotation, str),
-        default=",".join(map(str, default)) if isinstance(default, tuple) else default,
+        default=",".join(map(str, field.default)) if is_widths else field.default,
         show_default=True,
-        metavar="|".join(_choices(field)) or None,
+        metavar="N,N,..." if is_widths else "|".join(names) or None,
         help=field.description,
     )
 
 
-def _choices(field: "FieldInfo") -> list[str]:
-    """The names that a field can take, if it takes names."""
-    return [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(units) for units in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of layer sizes such as 300,100") from None
 
 
 # --- qagrel ---------------------------------------------------------------------------------
@@ -188,11 +180,13 @@ def train(
     with _progress(spec.max_epochs) as show:
         history = training.train(spec, dataset, record_batches=record_batches, on_epoch=show)
     seconds = time.perf_counter() - begin
+    results = _results(history, seconds)
     try:
-        _save(history, paths)
+        saved = _save(history, paths)
     finally:  # what cannot be saved is shown at least
-        results = _results(history, seconds)
         click.echo(_json(results) if as_json else _summary(history, results))
+    if saved and not as_json:
+        click.echo(_line("saved", ", ".join(map(click.format_filename, saved))))
 
 
 def _reserve(out: Path, force: bool) -> dict[str, Path]:
@@ -208,7 +202,9 @@ def _reserve(out: Path, force: bool) -> dict[str, Path]:
                 raise InputError(f"{path} is a folder: give another --out")
             if path.exists() and not force:
                 raise InputError(f"{path} is there: give another --out, or --force to replace it")
-            with tempfile.TemporaryFile(dir=path.parent, prefix=path.name, suffix=".try"):
+            # a trial, with a name as long as the temporary ones of `store.write_bytes`
+            prefix, suffix = f".{path.name}.", ".writable.part"
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=suffix):
                 pass
     except OSError as error:
         raise InputError(
@@ -260,19 +256,20 @@ def _percent(accuracy: float) -> str:
     return "not measured" if math.isnan(accuracy) else f"{accuracy:.2f} %"
 
 
-def _save(history: "History", paths: dict[str, Path]) -> None:
-    """Write the run, its table of epochs and that of its batches."""
+def _save(history: "History", paths: dict[str, Path]) -> list[Path]:
+    """Write the run, its table of epochs and that of its batches; the files."""
     from qagrel import history as histories
     from qagrel import store
 
     if not paths:
-        return
+        return []
     histories.save(history, paths["run"])
     store.write_csv(paths["epochs"], history.epochs)
     if history.batches is None:
         paths.pop("batches").unlink(missing_ok=True)  # of a run that this one replaces
     else:
         store.write_csv(paths["batches"], history.batches)
+    return list(paths.values())
 
 
 def _results(history: "History", seconds: float) -> dict[str, Any]:
@@ -312,9 +309,11 @@ def _summary(history: "History", results: dict[str, Any]) -> str:
     network = "-".join(map(str, widths))
     title = f"{spec.rule} with {spec.feedback} feedback, {network}, on {spec.dataset}"
     rates = f"learning rate {spec.learning_rate:g}, seed {spec.seed}"
-    return "\n".join(
-        [f"{title}, {rates}", *(f"  {name:<20} {text}" for name, text in lines.items())]
-    )
+    return "\n".join([f"{title}, {rates}", *(_line(*line) for line in lines.items())])
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:<20} {text}"
 
 
 def _json(content: Any) -> str:
@@ -388,7 +387,7 @@ def _matrix(confusion: "Ints") -> str:
     classes = range(len(confusion))
     rows = [["true", *classes], *([k, *confusion[k]] for k in classes)]
     lines = [f"{head:>4}" + "".join(f"{n:>{width}}" for n in row) for head, *row in rows]
-    return "\n".join([f"     selected{'':<{width}}", *lines])
+    return "\n".join([f"{'':<4}{'':<{width - 1}}selected", *lines])
 
 
 # --- qagrel data ----------------------------------------------------------------------------
@@ -407,10 +406,15 @@ def data() -> None:
 
 @data.command()
 @name_argument
-def fetch(name: str | None) -> None:
+@click.option("--into", type=click.Path(path_type=Path), help="put decompressed files there")
+def fetch(name: str | None, into: Path | None) -> None:
     """Download what is missing, and check all of it."""
     from qagrel import datasets
 
+    if into is not None:
+        datasets.export(datasets.load_dataset(name or "mnist"), into)
+        click.echo(f"{into}: complete, and the original contents")
+        return
     for each in _named(name):
         new = datasets.fetch(each)
         for path in new:
@@ -433,13 +437,17 @@ def verify(name: str | None) -> None:
 
 @data.command()
 @name_argument
+@click.option("--out", type=click.Path(path_type=Path), help="write them to a JSON file")
 @json_option
-def info(name: str | None, as_json: bool) -> None:
+def info(name: str | None, out: Path | None, as_json: bool) -> None:
     """Describe samples, classes and contents."""
-    from qagrel import datasets
+    from qagrel import datasets, store
 
     for each in _named(name):
         facts = datasets.describe(datasets.load_dataset(each, download=False))
+        if out is not None:
+            store.write_json(out, facts)
+            continue
         click.echo(_json(facts) if as_json else _description(facts))
 
 
@@ -462,3 +470,136 @@ def _description(facts: dict[str, Any]) -> str:
             f"  {part:<6} {facts[part]['samples']} samples, {min(counts)} to {max(counts)} a class"
         )
     return "\n".join([*lines, f"  sha256 {facts['sha256']}"])
+
+
+# --- the replication ------------------------------------------------------------------------
+
+profile_option = click.option(
+    "--profile", default="digits", show_default=True, help="section of params.yaml"
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), help="runs side by side  [default: the cores there are]"
+)
+scheduler_option = click.option("--scheduler", help="address of a Dask scheduler to run on")
+
+
+@main.command()
+@profile_option
+@click.option("--row", "rows", multiple=True, help="such as q-agrel_symmetric_300-100_1")
+@click.option("--seed", "seeds", type=int, multiple=True, help="train these, collect nothing")
+@workers_option
+@scheduler_option
+def table1(
+    profile: str,
+    rows: Sequence[str],
+    seeds: Sequence[int],
+    workers: int | None,
+    scheduler: str | None,
+) -> None:
+    """Train the rows of Table 1, or some of them.
+
+    Finished runs are kept, so that the same command goes on after an interruption. With --seed,
+    runs are only kept, for a later call without it to collect: one job a run on a cluster.
+    """
+    from qagrel import replication
+
+    table = replication.table1(profile, rows, seeds, workers, scheduler)
+    if table is not None:
+        click.echo(table.to_string(index=False))
+
+
+@main.command()
+@click.argument("name")
+@profile_option
+@workers_option
+@scheduler_option
+def study(name: str, profile: str, workers: int | None, scheduler: str | None) -> None:
+    """Train the runs of a study in params.yaml."""
+    from qagrel import replication
+
+    replication.study(name, profile, workers, scheduler)
+
+
+@main.command("lr-range")
+@profile_option
+@workers_option
+@scheduler_option
+def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
+    """Learning-rate range test (Fig. 4): the intervals in which the curves are steepest."""
+    from qagrel import replication
+
+    click.echo(replication.learning_rate_range(profile, workers, scheduler).to_string(index=False))
+
+
+@main.command()
+@profile_option
+def statistics(profile: str) -> None:
+    """Tables, comparisons with the paper and verdicts, from the runs of a profile."""
+    from qagrel import replication
+
+    for claim in replication.statistics(profile):
+        click.echo(f"{claim['verdict']:<15}{claim['claim']}")
+
+
+@main.command()
+@click.argument("name")
+@profile_option
+@click.option(
+    "-p", "parameters", multiple=True, type=(str, str), help="NAME VALUE of a parameter, in YAML"
+)
+@click.option("--output", type=click.Path(path_type=Path), help="where the executed notebook goes")
+def notebook(
+    name: str, profile: str, parameters: Sequence[tuple[str, str]], output: Path | None
+) -> None:
+    """Run a figure's notebook.
+
+    Without --output and -p, its results go where the pipeline puts them; else the figures go
+    beside the executed notebook.
+    """
+    from qagrel import replication
+
+    click.echo(f"wrote {replication.notebook(name, profile, parameters, output)}")
+
+
+@main.command()
+@profile_option
+def report(profile: str) -> None:
+    """Build the report of a profile, a PDF, from its results."""
+    from qagrel.report import build_report
+
+    click.echo(f"wrote {build_report(profile)}")
+
+
+@main.command()
+@profile_option
+@click.option("--rows", type=click.IntRange(1), default=6, show_default=True, help="runs to audit")
+@click.option("--epochs", type=click.IntRange(1), default=8, show_default=True, help="of each run")
+@click.option("--full", is_flag=True, help="all epochs, and the final accuracy")
+@click.option("--run", "names", multiple=True, help="a row, study/run, or one seed of either")
+@click.option("--seed", type=int, help="of the random choice")
+def audit(
+    profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
+) -> None:
+    """Train committed runs afresh, and compare every number with the committed ones.
+
+    Runs are picked at random or by name. Tables and verdicts are made again from all committed
+    runs and compared as well. Exits with 1 where anything differs.
+    """
+    from qagrel import replication
+
+    epochs_each = None if full else epochs
+    differences = replication.audit(profile, rows, epochs_each, names, seed, click.echo)
+    for difference in differences[:20]:
+        click.echo(f"differs: {difference}")
+    if differences:
+        raise click.exceptions.Exit(1)
+    click.echo("audit passed: every number that was derived again is the committed one")
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="few repetitions: to try it out")
+def bench(quick: bool) -> None:
+    """Speed and memory against other frameworks (`make bench` installs them)."""
+    from qagrel import replication
+
+    replication.bench(quick)

@@ -427,6 +427,18 @@ def fetch(name: str) -> list[Path]:
     return new
 
 
+def export(dataset: Dataset, folder: Path) -> None:
+    """Write a data set as decompressed IDX files, those that are there already excepted."""
+    for field, file in FILES.items():
+        array = getattr(dataset, field)
+        if field.endswith("images"):
+            array = array.reshape(-1, *dataset.image_shape)
+        content = _idx_header(array.shape) + array.tobytes()
+        path = folder / file
+        if not path.exists() or path.read_bytes() != content:
+            store.write_bytes(path, content)
+
+
 def _fetch_missing(name: str) -> list[Path]:
     folder = data_dir() / name
     there = _find(folder)

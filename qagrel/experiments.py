@@ -1,12 +1,11 @@
-"""The paper's experiments as lists of RunSpecs: Table 1 and the studies beside it.
+"""The paper's experiments as named runs: Table 1 and the studies beside it.
 
 All their numbers live in `params.yaml`; a profile is a data set with what its size asks for.
 """
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,10 +14,22 @@ from qagrel import store
 from qagrel.errors import InputError
 from qagrel.rules import LOSSES
 from qagrel.spec import RunSpec, nearest
-from qagrel.training import History
 
-if TYPE_CHECKING:
-    import pandas as pd
+TABLE1 = "table1"
+
+
+class Study(BaseModel):
+    """Named runs that answer one question, each with several seeds.
+
+    `classes` asks for the counts a class in its records: they are ten times as long.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    n_seeds: int = Field(ge=1)
+    base: dict[str, Any]
+    runs: dict[str, dict[str, Any]] = Field(min_length=1)
+    classes: bool = False
 
 
 class Profile(BaseModel):
@@ -28,6 +39,35 @@ class Profile(BaseModel):
 
     n_seeds: int = Field(ge=1)
     table1: dict[str, Any]
+    studies: dict[str, Study]
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name or folder."""
+        return str(self.table1["dataset"])
+
+    def row_specs(self, row: str) -> list[RunSpec]:
+        """The runs of all seeds of a Table 1 row (see `row_fields` for its name)."""
+        fields = {**self.table1, **row_fields(row)}
+        return [RunSpec(**fields, seed=seed) for seed in range(self.n_seeds)]
+
+    def study(self, name: str) -> Study:
+        """A study by its name (InputError if there is none)."""
+        check_name(name, self.studies, "study")
+        return self.studies[name]
+
+    def study_specs(self, name: str) -> dict[str, list[RunSpec]]:
+        """The runs of all seeds of each named run of a study."""
+        study = self.study(name)
+        return {
+            run: [RunSpec(**self._fields(study, given), seed=seed) for seed in range(study.n_seeds)]
+            for run, given in study.runs.items()
+        }
+
+    def _fields(self, study: Study, given: dict[str, Any]) -> dict[str, Any]:
+        changes = {name: value for name, value in given.items() if name != "row"}
+        row = row_fields(given["row"]) if "row" in given else {}
+        return {**self.table1, **study.base, **row, **changes}
 
 
 class Params(BaseModel):
@@ -39,16 +79,26 @@ class Params(BaseModel):
     squared_error_rows: list[str]
     profiles: dict[str, Profile]
 
+    @property
+    def all_rows(self) -> list[str]:
+        """The rows of Table 1, then those by the literal squared error."""
+        return [*self.rows, *self.squared_error_rows]
+
     def profile(self, name: str) -> Profile:
         """A profile by its name (InputError if there is none)."""
-        if name not in self.profiles:
-            known = ", ".join(self.profiles)
-            raise InputError(f"profile: {name!r} is not one of {known}{nearest(name, known)}")
+        check_name(name, self.profiles, "profile")
         return self.profiles[name]
 
 
+def check_name(name: str, known: Iterable[str], kind: str) -> None:
+    """Refuse a name that is not among those known, with a hint at the nearest (InputError)."""
+    names = list(known)
+    if name not in names:
+        raise InputError(f"{kind}: {name!r} is not one of {', '.join(names)}{nearest(name, names)}")
+
+
 def read_params(path: str | os.PathLike[str] = "params.yaml") -> Params:
-    """Read and check `params.yaml`; every row of every profile must make a RunSpec.
+    """Read and check `params.yaml`; every run of every profile must make a RunSpec.
 
     Raises
     ------
@@ -61,79 +111,44 @@ def read_params(path: str | os.PathLike[str] = "params.yaml") -> Params:
         raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     try:
         params = Params.model_validate(content)
-        for name, profile in params.profiles.items():
-            for row in (*params.rows, *params.squared_error_rows):
-                row_spec(profile, row, 0)
-            if not profile.table1.get("dataset"):
-                raise InputError(f"profiles.{name}.table1 names no dataset")
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"])) or "the whole file"
         raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    for name, profile in params.profiles.items():
+        if not isinstance(profile.table1.get("dataset"), str):
+            raise InputError(f"{path}: profiles.{name}.table1: name a dataset")
+        try:
+            for row in params.all_rows:
+                profile.row_specs(row)
+            for study in profile.studies:
+                profile.study_specs(study)
+        except InputError as error:
+            raise InputError(f"{path}: profiles.{name}: {error}") from None
+        except TypeError as error:  # a field given twice, such as a seed
+            raise InputError(f"{path}: profiles.{name}: {error}") from None
     return params
 
 
-def row_spec(profile: Profile, row: str, seed: int) -> RunSpec:
-    """The run of one seed of a Table 1 row, by the row's name.
+def row_fields(row: str) -> dict[str, Any]:
+    """The fields of a RunSpec that a row's name gives.
 
     A name reads rule_feedback_hidden_learning-rate, with the loss behind it where it is not the
     default: ``q-agrel_symmetric_300-100_1``, ``error-bp_fixed_300_0.1_squared-error``.
     """
-    parts = row.split("_")
     try:
-        rule, feedback, hidden, rate = parts[:4]
-        units = tuple(int(n) for n in hidden.split("-"))
-        learning_rate = float(rate)
-        loss = {"loss": parts[4]} if parts[4:] else {}
-        if len(parts) > 5 or (loss and loss["loss"] not in LOSSES):
+        rule, feedback, hidden, rate, *loss = str(row).split("_")
+        if len(loss) > 1 or any(name not in LOSSES for name in loss):
             raise ValueError
+        return {
+            "rule": rule,
+            "feedback": feedback,
+            "hidden": tuple(int(n) for n in hidden.split("-")),
+            "learning_rate": float(rate),
+            **({"loss": loss[0]} if loss else {}),
+        }
     except ValueError:
         raise InputError(
             f"row: {row!r} does not read rule_feedback_hidden_learning-rate, as in "
             "'q-agrel_symmetric_300-100_1'"
         ) from None
-    return RunSpec(
-        **{
-            **profile.table1,
-            **loss,
-            "rule": rule,
-            "feedback": feedback,
-            "hidden": units,
-            "learning_rate": learning_rate,
-            "seed": seed,
-        }
-    )
-
-
-def row_specs(profile: Profile, row: str) -> list[RunSpec]:
-    """The runs of all seeds of a Table 1 row."""
-    return [row_spec(profile, row, seed) for seed in range(profile.n_seeds)]
-
-
-def write_row(folder: Path, row: str, histories: Sequence[History]) -> None:
-    """Write `<row>.csv`, every epoch of every seed, and `<row>-summary.csv`, a line a seed."""
-    import pandas as pd
-
-    ordered = sorted(histories, key=lambda history: history.spec.seed)
-    epochs = [history.epochs.assign(seed=history.spec.seed) for history in ordered]
-    long = pd.concat(epochs, ignore_index=True).dropna(axis="columns", how="all")
-    columns = ["seed", *(name for name in long.columns if name != "seed")]
-    store.write_csv(folder / f"{row}.csv", long[columns])
-    store.write_csv(folder / f"{row}-summary.csv", summary(ordered))
-
-
-def summary(histories: Sequence[History]) -> "pd.DataFrame":
-    """A line a run: seed, n_epochs, test_accuracy (percent), status, diverged_at."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "seed": [history.spec.seed for history in histories],
-            "n_epochs": [history.n_epochs for history in histories],
-            "test_accuracy": [history.test_accuracy for history in histories],
-            "status": [history.status for history in histories],
-            "diverged_at": pd.array([history.diverged_at for history in histories], "Int64"),
-        }
-    )

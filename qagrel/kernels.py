@@ -35,8 +35,8 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.np.arrayobj import populate_array
 from numba.extending import intrinsic, models, overload, register_model
+from numba.np.arrayobj import populate_array
 
 LANES = 16  # numbers in a vector: rows are padded to a multiple of this
 CACHE_LINE = 8  # entries of a list in a line of the cache
@@ -79,8 +79,6 @@ Draws.__doc__ = """The samples in order; for each, two uniform numbers that deci
 
 Record = namedtuple("Record", "wrong loss confusion")
 Record.__doc__ = """Wrong choices and summed loss a batch; confusion[true class, selected]."""
-
-
 
 
 def entry_type(dtype):
@@ -315,13 +313,16 @@ def update_weights(network, work, images, n, rate):
         signal = layer_rows(work.signal, network, work, layer)
         modulate(signal, n, work.modulator, rate)
         active = active_units(work, images, layer - 1)
-        n_used = list_by_unit(active, n, network.width[layer - 1], work.by_unit, work.used)
         weights = weights_into(network.weights, network, layer)
         feedback = weights_into(network.feedback, network, layer)
         learns = network.learn_feedback and layer > 1
-        update_layer(n_used, work, signal, weights, feedback, learns)
-        for u in range(n_used):
-            work.by_unit.count[work.used[u]] = 0
+        if n == 1:
+            update_by_one_trial(active, signal, weights, feedback, learns)
+        else:
+            n_used = list_by_unit(active, n, network.width[layer - 1], work.by_unit, work.used)
+            update_layer(n_used, work, signal, weights, feedback, learns)
+            for u in range(n_used):
+                work.by_unit.count[work.used[u]] = 0
 
 
 @part
@@ -410,8 +411,13 @@ def sum_rows(like, rows, r, matrix, column):
 @part
 def multiply(active, weights, n, out):
     """out[b] = sum over active units j of y_j * weights[j], for n trials (Eqs. 2, 4, 5)."""
+    done = 0
+    if n == 1:  # no tile would serve a second trial, so fewer and wider ones
+        done = weights.shape[1] // (2 * TILE) * (2 * TILE)
+        for column in range(0, done, 2 * TILE):
+            multiply_tile(zeros(weights, 8), active, weights, n, out, column)
     whole = weights.shape[1] // TILE * TILE
-    for column in range(0, whole, TILE):
+    for column in range(done, whole, TILE):
         multiply_tile(zeros(weights, 4), active, weights, n, out, column)
     rest = weights.shape[1] - whole
     if rest == 3 * LANES:
@@ -456,6 +462,20 @@ def update_tile(zero, n_units, work, signal, weights, feedback, learns, column):
         store(weights, unit, column, load(weights, unit, column, zero) + change)
         if learns:
             store(feedback, unit, column, load(feedback, unit, column, zero) + change)
+
+
+@part
+def update_by_one_trial(active, signal, weights, feedback, learns):
+    """`update_layer` for a batch of one: weights[j] += y_j * signal[0] for the active units j."""
+    zero = zeros(signal, 1)
+    for e in range(active.start[0], active.start[0] + active.count[0]):
+        entry = active.entry[e]
+        unit = entry["index"]
+        for column in range(0, weights.shape[1], LANES):
+            change = entry["value"] * load(signal, 0, column, zero)
+            store(weights, unit, column, load(weights, unit, column, zero) + change)
+            if learns:
+                store(feedback, unit, column, load(feedback, unit, column, zero) + change)
 
 
 @part
@@ -531,7 +551,7 @@ _EXP_SERIES = tuple(1.0 / math.factorial(k) for k in range(13, -1, -1))
 
 @part
 def exp(x):
-    """e to the power x for x <= 0, in double precision; 0 for what is not a number.
+    """E to the power x for x <= 0, in double precision; 0 for what is not a number.
 
     x = k log 2 + r with |r| <= log(2) / 2; a Taylor series for e^r.
     """

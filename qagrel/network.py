@@ -1,5 +1,6 @@
 """Weights: draw them, lay them out for the kernels, use them to classify."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ def draw_weights(
     """
     return [
         ((2 * generator.random((fan_in, fan_out)) - 1) * weight_range).astype(dtype)
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True)
+        for fan_in, fan_out in itertools.pairwise(widths)
     ]
 
 

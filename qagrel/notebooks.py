@@ -85,8 +85,8 @@ class Parameter:
             raise self._refusal(text) from None
 
     def _type(self) -> TypeAdapter[Any]:
-        kind = self.kind.removesuffix(" | None")
-        return TypeAdapter(TYPES[kind] if kind == self.kind else TYPES[kind] | None)
+        kind: Any = TYPES[self.kind.removesuffix(" | None")]
+        return TypeAdapter(kind | None if self.kind.endswith("| None") else kind)
 
     def _refusal(self, value: Any) -> InputError:
         return InputError(f"{self.name}: {value!r} is not of type {self.kind} ({self.meaning})")
@@ -176,14 +176,16 @@ def run(name_or_path: StrPath, parameters: Mapping[str, Any], output: StrPath) -
     NotebookError
         When a cell failed in another way.
     """
+    import nbformat
+
     path = find(name_or_path)
     source = _read(path)
     values = _checked(path, _declared(path, source), parameters)
     target = Path(output)
     if target.is_dir() or (target.exists() and target.samefile(path)):
         raise InputError(f"{target} is a folder or the notebook itself: name another file")
-    executed = _execute(path.stem, source, values)
-    store.write_text(target, to_text(normalise(executed)))
+    executed = normalise(_execute(path.stem, source, values))
+    store.write_text(target, nbformat.writes(executed) + "\n")  # type: ignore[no-untyped-call]
 
 
 def find(name_or_path: StrPath) -> Path:
@@ -215,22 +217,26 @@ def _read(path: Path) -> "NotebookNode":
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:
         sentence = str(error).splitlines()[0]
         raise InputError(f"{path} is not a notebook ({sentence}): restore it") from None
-    notebook: NotebookNode = nbformat.from_dict(content)  # type: ignore[no-untyped-call]
+    text = json.dumps(content)
+    notebook: NotebookNode = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     return notebook
 
 
 def _execute(name: str, source: "NotebookNode", values: dict[str, Any]) -> "NotebookNode":
     """The notebook with the outputs of its cells, all of which succeeded."""
     import papermill
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
 
+    language = KERNEL["language"]
+    notebook = parameterize_notebook(load_notebook_node(source), values, language=language)
     with tempfile.TemporaryDirectory(prefix="qagrel-") as folder:
         try:
             executed: NotebookNode = papermill.execute_notebook(
-                source,
+                notebook,
                 None,
-                values,
                 kernel_name=KERNEL["name"],
-                language=KERNEL["language"],
+                language=language,
                 kernel_manager_class=_kernel_of_this_interpreter(Path(folder)),
                 progress_bar=False,
                 stderr_file=sys.stderr,
@@ -246,8 +252,8 @@ def _execute(name: str, source: "NotebookNode", values: dict[str, Any]) -> "Note
 def _kernel_of_this_interpreter(folder: Path) -> type["AsyncKernelManager"]:
     """A kind of kernel that needs no registration, and keeps its files and sockets in `folder`."""
     from ipykernel.kernelspec import get_kernel_dict
-    from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
 
     homes = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     environment = {variable: str(folder / variable.lower()) for variable in homes}
@@ -278,6 +284,8 @@ def normalise(notebook: "NotebookNode") -> "NotebookNode":
     objects, progress displays, the borders between pieces of one stream, paths of this machine,
     and the kernel's version.
     """
+    import nbformat
+
     notebook = copy.deepcopy(notebook)
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for number, cell in enumerate(notebook.cells):
@@ -287,14 +295,16 @@ def normalise(notebook: "NotebookNode") -> "NotebookNode":
         cell.metadata = {"tags": tags} if tags else {}
         if cell.cell_type == "code":
             cell.outputs = [_portable(output) for output in _joined(cell.outputs)]
-    return notebook
+    normal: NotebookNode = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+    return normal
 
 
 def _joined(outputs: Iterable[Any]) -> list[Any]:
     """The outputs with neighbouring pieces of a stream made one, and progress displays left out."""
     joined: list[Any] = []
     for are_streams, group in itertools.groupby(outputs, lambda o: o.output_type == "stream"):
-        joined += _streams(group) if are_streams else (o for o in group if not _is_widget(o))
+        pieces = list(group)
+        joined += _streams(pieces) if are_streams else itertools.filterfalse(_is_widget, pieces)
     return joined
 
 
@@ -343,8 +353,3 @@ def _plain_text(text: str) -> str:
         if folder != Path(folder.anchor):
             text = re.sub(rf"{re.escape(str(folder))}(?![\w.-])", name, text)
     return text
-
-
-def to_text(notebook: "NotebookNode") -> str:
-    """The notebook as it is stored: JSON with sorted keys, indented by one."""
-    return json.dumps(notebook, sort_keys=True, indent=1, ensure_ascii=False) + "\n"

@@ -5,7 +5,14 @@ import hashlib
 import json
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from qagrel.errors import InputError
 
@@ -77,7 +84,7 @@ class RunSpec(BaseModel):
     )
     precision: Literal["float32", "float64"] = Field("float32", description="of the arithmetic")
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -87,9 +94,23 @@ class RunSpec(BaseModel):
     @classmethod
     def _hidden_units(cls, value: Any) -> Any:
         value = tuple(value) if isinstance(value, list) else value
-        if isinstance(value, tuple) and any(isinstance(n, int) and n < 1 for n in value):
-            raise ValueError("a hidden layer needs at least one unit")
+        if isinstance(value, tuple) and any(type(n) is int and not 1 <= n <= 2**16 for n in value):
+            raise ValueError("a hidden layer has 1 to 65536 units")
         return value
+
+    @field_validator("epsilon")
+    @classmethod
+    def _no_negative_zero(cls, value: float) -> float:
+        return abs(value)
+
+    @model_validator(mode="after")
+    def _rate_rises(self) -> "RunSpec":
+        if self.learning_rate_end is not None and self.learning_rate_end < self.learning_rate:
+            raise ValueError(
+                f"learning_rate_end: {self.learning_rate_end} is below the learning_rate of "
+                f"{self.learning_rate}, from which it is to rise"
+            )
+        return self
 
     @property
     def id(self) -> str:
@@ -116,7 +137,9 @@ class RunSpec(BaseModel):
 def _sentence(error: ValidationError) -> str:
     """The first fault of a specification in one sentence."""
     fault = error.errors()[0]
-    name = str(fault["loc"][0]) if fault["loc"] else "specification"
+    if not fault["loc"]:
+        return fault["msg"].removeprefix("Value error, ")
+    name = str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":
         return f"unknown parameter {name!r}{nearest(name, RunSpec.model_fields)}"
     given = fault["input"]

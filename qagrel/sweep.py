@@ -11,8 +11,9 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import joblib
@@ -21,11 +22,12 @@ from tqdm import tqdm
 
 from qagrel import history as files
 from qagrel.datasets import Dataset, load_dataset
+from qagrel.errors import InputError
 from qagrel.spec import RunSpec
 from qagrel.training import History, Row, check_fit, train
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """A run was asked to end early."""
 
 
@@ -56,7 +58,7 @@ def fingerprint(precision: str = "float32") -> str:
         epsilon=0.2,
         precision=precision,
     )
-    variants = [
+    variants: list[dict[str, Any]] = [
         {"rule": rule, "feedback": feedback, "loss": loss}
         for rule, loss in (
             ("q-agrel", "cross-entropy"),
@@ -100,7 +102,7 @@ def _small_dataset() -> Dataset:
 
 def n_workers() -> int:
     """Cores that this process may really use: affinity and container limits respected."""
-    return joblib.cpu_count()
+    return int(joblib.cpu_count())
 
 
 def run(
@@ -116,63 +118,131 @@ def run(
     """
     dataset = load_dataset(spec.dataset) if dataset is None else dataset
     check_fit(spec, dataset)
-    path = state_folder() / f"{run_key(spec, dataset)}.npz"
+    path = _path(spec, dataset)
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_suffix(".lock")):
-        if path.exists():
-            history = files.load(path)
-            if history.batch_wrong is not None or not record_batches:
-                return history
+        history = kept(spec, dataset)
+        if history is not None and (history.batch_wrong is not None or not record_batches):
+            return history
         history = train(spec, dataset, record_batches=record_batches, on_epoch=on_epoch)
         files.save(history, path)
     return history
 
 
-def run_all(specs: Sequence[RunSpec], *, workers: int | None = None) -> list[History]:
-    """All runs, in order, several at a time, with one progress display on standard error."""
+def kept(spec: RunSpec, dataset: Dataset) -> History | None:
+    """The finished run of a specification on this data, if it was kept."""
+    path = _path(spec, dataset)
+    return files.load(path) if path.exists() else None
+
+
+def _path(spec: RunSpec, dataset: Dataset) -> Path:
+    return state_folder() / f"{run_key(spec, dataset)}.npz"
+
+
+def run_all(
+    specs: Sequence[RunSpec],
+    workers: int | None = None,
+    scheduler: str | None = None,
+    title: str = "",
+) -> list[History]:
+    """All runs, in order, several at a time, with one progress display on standard error.
+
+    Parameters
+    ----------
+    workers : how many at a time; by default as many as there are cores.
+    scheduler : address of a Dask scheduler; runs then go to its workers, and come back to be kept
+        here.
+    title : what the progress display calls them.
+    """
     datasets = {name: load_dataset(name) for name in {spec.dataset for spec in specs}}
     for spec in specs:
         check_fit(spec, datasets[spec.dataset])
     fingerprint()  # compiled and computed once, before the threads
+    with _Progress(specs, title) as progress:
+        if scheduler is not None:
+            return _on_cluster(specs, datasets, scheduler, progress)
+        return _on_threads(specs, datasets, workers or n_workers(), progress)
+
+
+def _on_threads(
+    specs: Sequence[RunSpec], datasets: dict[str, Dataset], workers: int, progress: "_Progress"
+) -> list[History]:
+    """Runs on threads, which share the data: the kernels release the interpreter's lock."""
     stop = threading.Event()
 
-    with _Progress(specs) as progress:
+    def one(i: int) -> tuple[int, History]:
+        def on_epoch(_: Row) -> None:
+            if stop.is_set():
+                raise StoppedError
+            progress.epoch(i)
 
-        def one(i: int) -> tuple[int, History]:
-            def on_epoch(row: Row) -> None:
-                if stop.is_set():
-                    raise Stopped
-                progress.epoch(i)
+        if stop.is_set():
+            raise StoppedError
+        return i, run(specs[i], datasets[specs[i].dataset], on_epoch=on_epoch)
 
-            history = run(specs[i], datasets[specs[i].dataset], on_epoch=on_epoch)
+    parallel = joblib.Parallel(workers, backend="threading", return_as="generator_unordered")
+    histories = {}
+    try:
+        for i, history in parallel(joblib.delayed(one)(i) for i in range(len(specs))):
+            histories[i] = history
             progress.finished(i, history.n_epochs)
-            return i, history
-
-        try:
-            return _in_order(one, len(specs), workers or n_workers())
-        finally:
-            stop.set()
+    finally:
+        stop.set()
+    return [histories[i] for i in range(len(specs))]
 
 
-def _in_order(
-    one: Callable[[int], tuple[int, History]], n_runs: int, workers: int
+def _on_cluster(
+    specs: Sequence[RunSpec], datasets: dict[str, Dataset], scheduler: str, progress: "_Progress"
 ) -> list[History]:
-    """Results of one(0), one(1), ... computed by threads: the kernels release the lock."""
-    parallel = joblib.Parallel(n_jobs=workers, backend="threading", return_as="generator_unordered")
-    results: Iterator[tuple[int, History]] = parallel(joblib.delayed(one)(i) for i in range(n_runs))
-    histories = dict(results)
-    return [histories[i] for i in range(n_runs)]
+    """Runs on the workers of a Dask cluster; those that are kept already are not sent."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "a scheduler needs Dask, which is not installed: pip install 'qagrel[cluster]'"
+        ) from None
+    histories, missing = {}, []
+    for i, spec in enumerate(specs):
+        history = kept(spec, datasets[spec.dataset])
+        if history is None:
+            missing.append(i)
+        else:
+            histories[i] = history
+            progress.finished(i, history.n_epochs)
+    try:
+        client = Client(scheduler, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"scheduler: {scheduler!r} does not answer: {error}") from None
+    with client, joblib.parallel_config(backend="dask", client=client):
+        parallel = joblib.Parallel(return_as="generator_unordered")
+        for i, there, history in parallel(joblib.delayed(_remote)(i, specs[i]) for i in missing):
+            if there != fingerprint(specs[i].precision):
+                raise InputError(
+                    "a worker of the cluster computes other numbers than this machine: "
+                    "give it the same version of qagrel and its lock file"
+                )
+            files.save(history, _path(specs[i], datasets[specs[i].dataset]))
+            histories[i] = history
+            progress.finished(i, history.n_epochs)
+    return [histories[i] for i in range(len(specs))]
+
+
+def _remote(i: int, spec: RunSpec) -> tuple[int, str, History]:
+    """One run on a worker, which has the code and the data itself."""
+    return i, fingerprint(spec.precision), train(spec)
 
 
 class _Progress:
     """Epochs of all runs on one bar; runs that end early make the rest look nearer."""
 
-    def __init__(self, specs: Sequence[RunSpec]) -> None:
+    def __init__(self, specs: Sequence[RunSpec], title: str) -> None:
         self.lock = threading.Lock()
         self.done = [0] * len(specs)
-        self.expected = [spec.max_epochs for spec in specs]
-        self.finished_epochs: list[int] = []
-        self.bar = tqdm(total=sum(self.expected), unit="epoch", smoothing=0.02, delay=0.5)
+        self.limit = [spec.max_epochs for spec in specs]
+        self.lengths: list[int] = []
+        self.bar = tqdm(
+            desc=title, total=sum(self.limit), unit="epoch", smoothing=0.02, delay=0.5, disable=None
+        )
 
     def __enter__(self) -> "_Progress":
         return self
@@ -189,13 +259,12 @@ class _Progress:
     def finished(self, i: int, n_epochs: int) -> None:
         """Run i is complete: the others may take as long as the finished ones did."""
         with self.lock:
-            self.finished_epochs.append(n_epochs)
-            self.expected[i] = n_epochs
+            self.lengths.append(n_epochs)
             self.bar.update(n_epochs - self.done[i])
-            self.done[i] = n_epochs
-            typical = int(np.mean(self.finished_epochs))
+            self.done[i] = self.limit[i] = n_epochs
+            typical = sum(self.lengths) // len(self.lengths)
             self.bar.total = sum(
-                min(limit, max(typical, done + 1)) if done < limit else limit
-                for done, limit in zip(self.done, self.expected, strict=True)
+                min(limit, max(typical, done))
+                for done, limit in zip(self.done, self.limit, strict=True)
             )
-            self.bar.set_postfix_str(f"{len(self.finished_epochs)} of {len(self.done)} runs")
+            self.bar.set_postfix_str(f"{len(self.lengths)} of {len(self.done)} runs")

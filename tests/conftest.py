@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qagrel import Dataset
+
 
 def idx_bytes(array: np.ndarray) -> bytes:
     sizes = struct.pack(f">{array.ndim}I", *array.shape)
@@ -40,3 +42,24 @@ def idx_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def patches() -> Dataset:
+    """Return a small data set that can be learnt: a third of the image is bright, by class."""
+    generator = np.random.default_rng(0)
+    labels = (np.arange(63) % 3).astype(np.uint8)
+    bright = np.arange(12) // 4 == labels[:, None]
+    images = generator.integers(0, 90, bright.shape) + 120 * bright
+    images *= generator.random(bright.shape) < 0.8
+    images = images.astype(np.uint8)
+    return Dataset(
+        name="patches",
+        train_images=images[:48],
+        train_labels=labels[:48],
+        test_images=images[48:],
+        test_labels=labels[48:],
+        grey_max=255,
+        n_classes=3,
+        image_shape=(3, 4),
+    )

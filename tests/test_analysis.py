@@ -465,6 +465,11 @@ def test_recovering_from_a_slump_is_no_step():
     assert steps([0.8, 0.9, 0.95, 0.3, 0.9, 0.96], 0.1, 0.025) == [0]
 
 
+def test_two_rises_with_hardly_a_pause_between_are_one_step():
+    assert len(steps([0.2, 0.29, 0.39], 0.1, 0.025)) == 1
+    assert len(steps([0.2, 0.25, 0.35], 0.1, 0.025)) == 2
+
+
 def test_ripples_lower_than_the_height_are_no_steps():
     curve = [0.8, 0.9, 0.9, 0.92, 0.92, 0.94]
     assert steps(curve, 0.1, 0.025) == [0]
@@ -618,6 +623,18 @@ def test_the_slow_down_is_the_geometric_mean_of_four_ratios(paper):
 def test_a_claim_that_our_rows_contradict_differs(paper, name, measure, change, where):
     table = changed(paper, measure, change, **where)
     assert verdicts(Evidence("mnist", table), paper)[name] == "differs"
+
+
+def test_only_networks_with_symmetric_feedback_are_held_against_the_benchmark(paper):
+    found = record("above-benchmark", Evidence("mnist", ours_like_paper(paper)), paper)
+    names = [check["name"] for check in found["test"]["checks"]]
+    assert len(names) == 8
+    assert all("_symmetric_" in name for name in names)
+
+
+def test_fixed_feedback_with_nothing_to_compare_it_with_is_not_tested(paper):
+    evidence = Evidence("mnist", {STARRED: summary(97.2, 0.1, 1000, 5)})
+    assert verdicts(evidence, paper)["fixed-slower"] == "not tested"
 
 
 def test_a_claim_on_table_1_shows_what_its_rule_says_of_the_papers_rows(paper):

@@ -141,7 +141,7 @@ DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "cut in the magic": (IMAGES, lambda d: d[:3], "magic number is 0x000008,"),
     "cut in the header": (IMAGES, lambda d: d[:15], "ends within its header"),
     "one byte short": (IMAGES, lambda d: d[:-1], "ends after 359 of 360"),
-    "half": (IMAGES, lambda d: d[: len(d) // 2], "cut short"),
+    "half": (IMAGES, lambda d: d[: len(d) // 2], "cut short|ends after"),
     "one byte long": (IMAGES, lambda d: d + b"\0", "goes on after its 360"),
     "no images": (IMAGES, lambda d: d[:4] + bytes(4) + d[8:], "so none"),
     "no pixels": (IMAGES, lambda d: d[:12] + bytes(4), "so none"),
@@ -177,8 +177,6 @@ def test_damage_is_refused(idx_folder: Folder, damage: str, compress: bool) -> N
     path = idx_folder(compress=compress) / (file + ".gz" * compress)
     if compress:
         path.write_bytes(gzip.compress(spoil(gzip.decompress(path.read_bytes()))))
-        # no file of this size can be told too small for its header before it is unpacked
-        complaint = {"half": "ends after", "large": "ends after"}.get(damage, complaint)
     else:
         path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(InputError, match=complaint) as caught:
@@ -202,7 +200,7 @@ def test_a_gzip_bomb_costs_no_memory(tmp_path: Path, announced: int) -> None:
     header = bytes([0, 0, 8, 1]) + struct.pack(">I", announced)
     path.write_bytes(gzip.compress(header + bytes(2**25), 1))
     tracemalloc.start()
-    with pytest.raises(InputError, match="bomb: (goes on after its 1 values|ends after 33554432)"):
+    with pytest.raises(InputError, match=r"bomb: (goes on after its 1 values|ends after 33554432)"):
         datasets.read_idx(path, 1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -219,33 +217,26 @@ def test_an_announced_size_beyond_what_gzip_can_hold_is_refused(tmp_path: Path) 
 DETERMINISTIC = hypothesis.settings(
     derandomize=True, database=None, deadline=None, max_examples=300
 )
-EDITS = st.lists(st.tuples(st.integers(0, len(ONE_IMAGE)), st.binary(max_size=3)), max_size=4)
+EDITS = st.lists(st.tuples(st.integers(0, 30), st.binary(max_size=3)), max_size=4)
+FORMS = st.sampled_from(["plain", "damaged, then gzipped", "gzipped, then damaged"])
 
 
 @DETERMINISTIC
-@hypothesis.given(EDITS, st.integers(0, len(ONE_IMAGE)), st.booleans(), st.booleans())
+@hypothesis.given(EDITS, st.integers(0, 4), FORMS)
 def test_any_bytes_are_an_array_or_refused(
-    tmp_path_factory: pytest.TempPathFactory,
-    edits: list[tuple[int, bytes]],
-    size: int,
-    compress: bool,
-    spoil_compressed: bool,
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, bytes]], cut: int, form: str
 ) -> None:
-    def spoil(data: bytes) -> bytes:
-        for position, new in edits:
-            data = data[:position] + new + data[position + len(new) :]
-        return data[: len(data) - size // 4]
-
-    packed = gzip.compress(ONE_IMAGE, mtime=0) if spoil_compressed else ONE_IMAGE
-    data = spoil(packed)
-    if compress and not spoil_compressed:
+    data = gzip.compress(ONE_IMAGE, mtime=0) if form.startswith("gzipped") else ONE_IMAGE
+    for position, new in edits:
+        data = data[:position] + new + data[position + len(new) :]
+    data = data[: len(data) - cut]
+    if form.endswith("gzipped"):
         data = gzip.compress(data, mtime=0)
     path = tmp_path_factory.getbasetemp() / "fuzz"
     path.write_bytes(data)
     with contextlib.suppress(InputError):
         array = datasets.read_idx(path, 3)
-        content = gzip.decompress(data) if data[:1] == b"\x1f" else data
-        assert idx_bytes(array) == content
+        assert idx_bytes(array) == (data if form == "plain" else gzip.decompress(data))
 
 
 # --- what is not there ----------------------------------------------------------------------
@@ -438,7 +429,7 @@ def test_the_data_directory_is_data_unless_set(monkeypatch: pytest.MonkeyPatch) 
 class Handler(http.server.BaseHTTPRequestHandler):
     """A mirror on this machine."""
 
-    def do_GET(self) -> None:  # noqa: N802 -- the name that the base class calls
+    def do_GET(self) -> None:
         status, length, body = {
             "/whole": (200, 6, b"answer"),
             "/cut": (200, 100, b"answer"),
@@ -476,15 +467,15 @@ def test_a_redirect_is_not_followed(server: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "reason"),
-    [("absent", "HTTPError"), ("cut", "Error"), ("large", "more than 2000 bytes")],
+    [("absent", "HTTPError"), ("cut", "ChunkedEncodingError"), ("large", "more than 2000 bytes")],
 )
 def test_a_failed_download_is_refused(server: str, page: str, reason: str) -> None:
     with pytest.raises(InputError, match=f"/{page}: .*{reason}$"):
         datasets._download(f"{server}/{page}")
 
 
-def test_an_absent_server_is_told(server: str) -> None:
-    with pytest.raises(InputError, match="ConnectionError$"):
+def test_an_absent_server_is_told() -> None:
+    with pytest.raises(InputError, match=r"/file: ConnectionError$"):
         datasets._download("http://127.0.0.1:1/file")
 
 

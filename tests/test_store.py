@@ -123,6 +123,17 @@ def test_a_file_is_read_up_to_its_bound_only(tmp_path: Path) -> None:
         store.read_bytes(tmp_path / "a", max_bytes=3)
 
 
+def test_a_large_file_costs_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    os.truncate(tmp_path / "a", 2**26)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="a is larger than 1000 bytes"):
+        store.read_bytes(tmp_path / "a", max_bytes=1000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
 def test_text_keeps_its_line_ends(tmp_path: Path) -> None:
     store.write_text(tmp_path / "a", "α\r\nβ\n")
     assert (tmp_path / "a").read_bytes() == "α\r\nβ\n".encode()
@@ -375,7 +386,8 @@ BROKEN_ARCHIVES = {
     "code": zipped({"a.npy": npy(ONE.replace("(1,)", "exit()"), bytes(4))}),
     "negative size": zipped({"a.npy": npy(ONE.replace("(1,)", "(-1,)"), bytes(4))}),
     "too few values": zipped({"a.npy": npy(ONE, bytes(3))}),
-    "too many values": zipped({"a.npy": npy(ONE, bytes(5))}),
+    "half a value more": zipped({"a.npy": npy(ONE, bytes(6))}),
+    "too many values": zipped({"a.npy": npy(ONE, bytes(8))}),
     "huge shape": zipped({"a.npy": npy(ONE.replace("1,", "999999999999, 999999999999"))}),
     "huge and empty": zipped({"a.npy": npy(ONE.replace("1,", ", ".join(["0"] + ["9" * 12] * 9)))}),
     "digits without end": zipped({"a.npy": npy(ONE.replace("1,", "1" * 60_000))}),
@@ -422,15 +434,11 @@ def test_a_truncated_archive_is_refused(archive: Path) -> None:
 def test_a_changed_byte_is_noticed_or_without_effect(archive: Path) -> None:
     data = archive.read_bytes()
     for position in range(len(data)):
-        for change in (0x01, 0xFF):
-            changed = bytearray(data)
-            changed[position] ^= change
-            archive.write_bytes(changed)
-            try:
-                arrays = store.read_npz(archive)
-            except InputError:
-                continue
-            assert same(arrays), position
+        changed = bytearray(data)
+        changed[position] ^= (0x01, 0x80, 0xFF)[position % 3]
+        archive.write_bytes(changed)
+        with contextlib.suppress(InputError):
+            assert same(store.read_npz(archive)), position
 
 
 @pytest.mark.parametrize("lies", [False, True], ids=["honest", "lying"])

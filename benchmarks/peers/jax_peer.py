@@ -14,14 +14,14 @@ Weights = list[jax.Array]
 
 
 class JaxPeer:
-    """The gradient of (q_s - r)^2 / 2 by `jax.grad`, inside `lax.scan`."""
+    """The gradient of (q_s - r)^2 / 2 by `jax.grad`; weights are (fan_out, fan_in)."""
 
     def __init__(self, problem: Problem) -> None:
         spec = problem.spec
         jax.config.update("jax_enable_x64", spec.precision == "float64")
         self.batch_size = spec.batch_size
         self.images, self.labels = jnp.asarray(problem.images()), jnp.asarray(problem.labels())
-        self.matrices = [jnp.array(w) for w in problem.weights]
+        self.matrices = [jnp.array(w.T) for w in problem.weights]
         self.train = partial(
             train_epoch, rate=spec.learning_rate, epsilon=spec.epsilon, temperature=spec.temperature
         )
@@ -34,7 +34,7 @@ class JaxPeer:
 
     def weights(self) -> list[Floats]:
         """The present weights, copied."""
-        return [np.array(w) for w in self.matrices]
+        return [np.array(w.T) for w in self.matrices]
 
 
 @partial(jax.jit, donate_argnames="weights", static_argnames=("rate", "epsilon", "temperature"))
@@ -68,17 +68,15 @@ def batch_loss(
     """Mean loss of the selected actions, and how many of them were wrong."""
     y = images
     for w in weights[:-1]:
-        y = jax.nn.relu(y @ w)
-    q = y @ weights[-1]
+        y = jax.nn.relu(y @ w.T)
+    q = y @ weights[-1].T
     action = select(lax.stop_gradient(q), *exploration)
     value = jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
     reward = (action == labels).astype(q.dtype)
     return 0.5 * jnp.mean((value - reward) ** 2), (action != labels).sum()
 
 
-def select(
-    q: jax.Array, explore: jax.Array, choose: jax.Array, temperature: float
-) -> jax.Array:
+def select(q: jax.Array, explore: jax.Array, choose: jax.Array, temperature: float) -> jax.Array:
     """The best action, or where a trial explores one drawn from the Boltzmann distribution."""
     cumulative = jax.nn.softmax(q / temperature).cumsum(axis=1)
     drawn = (choose[:, None] >= cumulative[:, :-1]).sum(axis=1)

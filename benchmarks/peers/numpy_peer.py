@@ -1,6 +1,7 @@
-"""NumPy: matrix products by its BLAS, into buffers that are made once."""
+"""NumPy and OpenBLAS: matrix products into buffers that are made once."""
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
 
 from benchmarks.problem import Draws, Problem
 from qagrel.network import Floats, Ints
@@ -16,7 +17,7 @@ class NumpyPeer:
         widths = [len(self.matrices[0]), *(w.shape[1] for w in self.matrices)]
         self.layers = [np.zeros((spec.batch_size, n), spec.precision) for n in widths]
         self.signals = [np.zeros_like(layer) for layer in self.layers]
-        self.changes = [np.zeros_like(w) for w in self.matrices]
+        self.gemm = get_blas_funcs("gemm", dtype=spec.precision)
         self.trials = np.arange(spec.batch_size)
 
     def epoch(self, draws: Draws) -> int:
@@ -59,13 +60,13 @@ class NumpyPeer:
         signal[:] = 0
         delta = reward - self.layers[-1][self.trials, action]
         signal[self.trials, action] = delta * (self.spec.learning_rate / self.spec.batch_size)
-        for l in range(len(self.matrices) - 1, -1, -1):
-            weights, change = self.matrices[l], self.changes[l]
-            if l > 0:
-                np.matmul(self.signals[l + 1], weights.T, out=self.signals[l])
-                self.signals[l] *= self.layers[l] > 0
-            np.matmul(self.layers[l].T, self.signals[l + 1], out=change)
-            weights += change
+        for layer in range(len(self.matrices) - 1, -1, -1):
+            weights, y, above = self.matrices[layer], self.layers[layer], self.signals[layer + 1]
+            if layer > 0:
+                np.matmul(above, weights.T, out=self.signals[layer])
+                self.signals[layer] *= y > 0
+            # weights += y.T @ above in place: BLAS adds, but wants columns first, hence the .T
+            self.gemm(1, above.T, y.T, beta=1, c=weights.T, overwrite_c=True, trans_b=True)
 
     def weights(self) -> list[Floats]:
         """The present weights, copied."""

@@ -20,9 +20,7 @@ class Ours:
         if spec.feedback != "symmetric":
             widths = (problem.weights[0].shape[0], *(w.shape[1] for w in problem.weights))
             generator = np.random.default_rng([spec.seed, 1])
-            feedback = network.draw_weights(
-                widths, spec.feedback_range, generator, spec.precision
-            )
+            feedback = network.draw_weights(widths, spec.feedback_range, generator, spec.precision)
         self.network = network.pack(problem.weights, feedback, spec.feedback == "learned")
         self.work = network.workspace(self.network, spec.batch_size)
         codes = list(RULES).index(spec.rule), list(LOSSES).index(spec.loss)

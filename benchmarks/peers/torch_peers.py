@@ -3,19 +3,21 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import linear, mse_loss
 
 from benchmarks.problem import Draws, Problem
 from qagrel.network import Floats
 
 
 class TorchPeer:
-    """What both versions share: data, weights and the choice of actions."""
+    """What both versions share: data, weights (fan_out, fan_in) and the choice of actions."""
 
     def __init__(self, problem: Problem) -> None:
+        torch.set_num_threads(1)
         self.spec = problem.spec
         self.images = torch.from_numpy(problem.images())
         self.labels = torch.from_numpy(problem.labels())
-        self.matrices = [torch.from_numpy(w.copy()) for w in problem.weights]
+        self.matrices = [torch.from_numpy(w.T.copy()) for w in problem.weights]
         self.dtype = self.matrices[0].dtype
 
     def epoch(self, draws: Draws) -> int:
@@ -32,7 +34,8 @@ class TorchPeer:
             strict=True,
         )
         for index, *exploration, label, action, any_explores in batches:
-            self.batch(self.images[index], label, action, exploration if any_explores else None)
+            images = self.images.index_select(0, index)
+            self.batch(images, label, action, exploration if any_explores else None)
         return int((chosen != labels).sum())
 
     def batch(
@@ -52,7 +55,7 @@ class TorchPeer:
 
     def weights(self) -> list[Floats]:
         """The present weights, copied."""
-        return [np.array(w.detach()) for w in self.matrices]
+        return [np.array(w.detach().T) for w in self.matrices]
 
 
 class TorchAutograd(TorchPeer):
@@ -69,12 +72,12 @@ class TorchAutograd(TorchPeer):
         """Learn from one batch; `action` receives the choices."""
         y = images
         for weights in self.matrices[:-1]:
-            y = torch.relu(y @ weights)
-        q = y @ self.matrices[-1]
+            y = torch.relu(linear(y, weights))
+        q = linear(y, self.matrices[-1])
         self.select(q.detach(), exploration, action)
         value = q.gather(1, action[:, None]).squeeze(1)
         reward = (action == labels).to(self.dtype)
-        loss = 0.5 * torch.nn.functional.mse_loss(value, reward)
+        loss = 0.5 * mse_loss(value, reward)
         gradients = torch.autograd.grad(loss, self.matrices)
         with torch.no_grad():
             torch._foreach_add_(self.matrices, gradients, alpha=-self.spec.learning_rate)
@@ -94,8 +97,8 @@ class TorchByHand(TorchPeer):
         """Learn from one batch; `action` receives the choices."""
         layers = [images]
         for weights in self.matrices[:-1]:
-            layers.append(torch.mm(layers[-1], weights).relu_())
-        q = torch.mm(layers[-1], self.matrices[-1])
+            layers.append(linear(layers[-1], weights).relu_())
+        q = linear(layers[-1], self.matrices[-1])
         self.select(q, exploration, action)
         index = action[:, None]
         delta = (action == labels).to(self.dtype)[:, None] - q.gather(1, index)
@@ -104,5 +107,5 @@ class TorchByHand(TorchPeer):
         for layer, weights in zip(reversed(layers), reversed(self.matrices), strict=True):
             above = signal
             if layer is not images:
-                signal = torch.mm(above, weights.T).mul_(layer > 0)
-            weights.addmm_(layer.T, above, alpha=rate)
+                signal = torch.mm(above, weights).mul_(layer > 0)
+            weights.addmm_(above.T, layer, alpha=rate)

@@ -1,0 +1,67 @@
+"""Where the kernel's time goes: `qagrel.kernels.train_batch` with a clock between its phases.
+
+A test holds the copy to the original: both must give the same weights, bit for bit.
+"""
+
+import ctypes
+import time
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from benchmarks.peers.ours import Ours
+from benchmarks.problem import Draws, Problem, trained_problem
+from qagrel import kernels
+from qagrel.network import Ints
+from qagrel.spec import RunSpec
+
+PHASES = ("present", "forward", "select", "feedback", "update")
+
+_clock_gettime = ctypes.CDLL(None).clock_gettime
+_clock_gettime.argtypes = [ctypes.c_int, ctypes.c_void_p]
+_MONOTONIC = time.CLOCK_MONOTONIC
+
+
+@njit
+def _lap(clock: Ints, spent: Ints, phase: int) -> None:
+    """Add the nanoseconds since the last lap to a phase; clock is [seconds, nanoseconds]."""
+    seconds, nanoseconds = clock[0], clock[1]
+    _clock_gettime(_MONOTONIC, clock.ctypes)
+    spent[phase] += (clock[0] - seconds) * 1_000_000_000 + clock[1] - nanoseconds
+
+
+@njit(error_model="numpy")
+def timed_epoch(network, work, images, draws, policy, rate, spent):
+    """An epoch of Q-AGREL in whole batches; spent[phase] grows by nanoseconds."""
+    clock, n = np.zeros(2, np.int64), work.batch
+    _clock_gettime(_MONOTONIC, clock.ctypes)
+    for first in range(0, draws.order.size, n):
+        kernels.present(work, images, draws.order, first, n)
+        _lap(clock, spent, 0)
+        kernels.forward(network, work, images, n)
+        _lap(clock, spent, 1)
+        kernels.select_actions(network, work, draws, first, n, policy)
+        kernels.receive_reward(network, work, n)
+        _lap(clock, spent, 2)
+        kernels.propagate_feedback(network, work, images, n)
+        _lap(clock, spent, 3)
+        kernels.update_weights(network, work, images, n, rate)
+        _lap(clock, spent, 4)
+
+
+def train_timed(run: Ours, draws: Draws) -> dict[str, float]:
+    """Train an epoch; returns seconds by phase."""
+    spent = np.zeros(len(PHASES), np.int64)
+    timed_epoch(
+        run.network, run.work, run.images, kernels.Draws(*draws), run.policy, run.rate, spent
+    )
+    return dict(zip(PHASES, (spent / 1e9).tolist(), strict=True))
+
+
+def profile(spec: RunSpec, n_samples: int, rounds: int) -> dict[str, Any]:
+    """Median seconds of each phase of an epoch."""
+    problem: Problem = trained_problem(spec)
+    run = Ours(problem)
+    laps = [train_timed(run, problem.draws(epoch, n_samples)) for epoch in range(rounds + 1)]
+    return {phase: float(np.median([lap[phase] for lap in laps[1:]])) for phase in PHASES}

@@ -1,0 +1,203 @@
+"""Re-derive committed numbers: train committed runs afresh and compare every digit."""
+
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from qagrel import results, store
+from qagrel.datasets import load_dataset
+from qagrel.errors import InputError
+from qagrel.experiments import Params, Profile
+from qagrel.spec import RunSpec, nearest
+from qagrel.training import History, Row, should_stop, train
+
+DERIVED = (
+    *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
+    *("readings.csv", "conclusions.csv", "claims.json", "metrics.json"),
+)
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A committed run: its name, what made it, and its records."""
+
+    name: str
+    spec: RunSpec
+    epochs: pd.DataFrame
+    summary: pd.Series
+    classes: bool = False
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number that does not come out as committed."""
+
+    run: str
+    epoch: int | None
+    column: str
+    committed: object
+    derived: object
+
+    def __str__(self) -> str:
+        where = self.run if self.epoch is None else f"{self.run}, epoch {self.epoch}"
+        return f"{where}, {self.column}: committed {self.committed}, derived {self.derived}"
+
+
+def committed_runs(folder: Path, params: Params, profile: Profile) -> list[Committed]:
+    """All runs of a profile whose results stand in `folder`, rows of Table 1 first."""
+    return [*_row_runs(folder, params, profile), *_study_runs(folder, profile)]
+
+
+def _row_runs(folder: Path, params: Params, profile: Profile) -> Iterator[Committed]:
+    for row in params.all_rows:
+        path = folder / "runs" / f"{row}.csv"
+        if path.exists():
+            epochs, lines = store.read_csv(path), results.read_summary(folder, row)
+            specs = profile.row_specs(row)
+            yield from _runs(row, specs, epochs, lines, classes=False)
+
+
+def _study_runs(folder: Path, profile: Profile) -> Iterator[Committed]:
+    for name, study in profile.studies.items():
+        if not (folder / "studies" / f"{name}.csv").exists():
+            continue
+        epochs, lines = results.read_study(folder, name)
+        for run, specs in profile.study_specs(name).items():
+            chosen, summaries = (table[table["run"] == run] for table in (epochs, lines))
+            yield from _runs(f"{name}/{run}", specs, chosen, summaries, study.classes)
+
+
+def _runs(
+    name: str, specs: Sequence[RunSpec], epochs: pd.DataFrame, lines: pd.DataFrame, classes: bool
+) -> Iterator[Committed]:
+    expected = [spec.seed for spec in specs]
+    if list(lines["seed"]) != expected or set(epochs["seed"]) != set(expected):
+        raise InputError(f"{name}: the committed seeds are not {expected}, as params.yaml has them")
+    for spec, (_, line) in zip(specs, lines.iterrows(), strict=True):
+        own = epochs[epochs["seed"] == spec.seed].reset_index(drop=True)
+        yield Committed(f"{name}, seed {spec.seed}", spec, own, line, classes)
+
+
+def choose(
+    runs: Sequence[Committed], number: int, names: Sequence[str], seed: int | None = None
+) -> list[Committed]:
+    """`number` runs at random, or all whose row or study is named."""
+    if not runs:
+        raise InputError("there are no committed runs to audit: run the pipeline first")
+    if not names:
+        return random.Random(seed).sample(list(runs), min(number, len(runs)))
+    chosen = []
+    for name in names:
+        found = [run for run in runs if run.name == name or run.name.startswith(f"{name},")]
+        if not found:
+            known = sorted({run.name.rsplit(", seed", 1)[0] for run in runs})
+            raise InputError(f"no committed run is named {name!r}{nearest(name, known)}")
+        chosen += found
+    return chosen
+
+
+class _EnoughError(Exception):
+    """The epochs that were asked for are trained."""
+
+
+def audit_run(run: Committed, n_epochs: int | None = None) -> list[Difference]:
+    """Train a run afresh, its first `n_epochs` or (None) the whole, and compare exactly."""
+    rows: list[Row] = []
+
+    def on_epoch(row: Row) -> None:
+        rows.append(row)
+        if n_epochs is not None and len(rows) >= n_epochs:
+            raise _EnoughError
+
+    try:
+        history = train(run.spec, load_dataset(run.spec.dataset), on_epoch=on_epoch)
+    except _EnoughError:
+        derived = pd.DataFrame(rows)
+        return _compare(run, derived.assign(seed=run.spec.seed), run.epochs.head(len(rows)))
+    derived = results.epoch_table(history, run.classes)
+    return [*_compare(run, derived, run.epochs), *_compare_summary(run, history)]
+
+
+def _compare(run: Committed, derived: pd.DataFrame, committed: pd.DataFrame) -> list[Difference]:
+    if len(derived) != len(committed):
+        return [Difference(run.name, None, "number of epochs", len(committed), len(derived))]
+    differences = []
+    for column in (name for name in committed.columns if name in derived):
+        same = (committed[column] == derived[column]) | (
+            committed[column].isna() & derived[column].isna()
+        )
+        for i in committed.index[~same.to_numpy()]:
+            given, fresh = committed[column][i], derived[column][i]
+            differences.append(Difference(run.name, i + 1, str(column), given, fresh))
+    return sorted(differences, key=lambda difference: difference.epoch or 0)
+
+
+def _compare_summary(run: Committed, history: History) -> list[Difference]:
+    fresh = results.summary([history]).iloc[0]
+    return [
+        Difference(run.name, None, str(column), run.summary[column], fresh[column])
+        for column in fresh.index
+        if run.summary[column] != fresh[column]
+        and not (pd.isna(run.summary[column]) and pd.isna(fresh[column]))
+    ]
+
+
+def audit_rules(run: Committed) -> list[Difference]:
+    """Whether the summary follows from the epochs by the rules of the protocol, untrained."""
+    spec, epochs = run.spec, run.epochs
+    numbered = list(range(1, len(epochs) + 1))
+    checks = [round(a, spec.stop_decimals) for a in epochs["validation_accuracy"].dropna()]
+    status = "max-epochs"
+    if run.summary["status"] == "diverged":
+        status = "diverged"
+    elif should_stop(checks, spec.stop_checks):
+        status = "converged"
+    early = should_stop(checks[:-1], spec.stop_checks)
+    facts: list[tuple[str, object, object]] = [
+        ("epoch", list(epochs["epoch"]) == numbered and not early, True),
+        ("n_epochs", run.summary["n_epochs"], len(epochs)),
+        ("status", run.summary["status"], status),
+    ]
+    if status == "max-epochs":
+        facts.append(("n_epochs", len(epochs), spec.max_epochs))
+    rates = [
+        Difference(run.name, e, "learning_rate", rate, spec.rate(e))
+        for e, rate in zip(numbered, epochs["learning_rate"], strict=True)
+        if rate != spec.rate(e)
+    ]
+    return [*(Difference(run.name, None, name, a, b) for name, a, b in facts if a != b), *rates[:1]]
+
+
+def audit_statistics(
+    folder: Path, params: Params, profile: Profile, paper_folder: Path
+) -> list[Difference]:
+    """Tables and verdicts made again from the committed runs, compared byte for byte."""
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary)
+        for part in ("runs", "studies"):
+            (fresh / part).symlink_to((folder / part).resolve())
+        results.write_statistics(fresh, params, profile, paper_folder)
+        return [
+            Difference(name, None, "bytes", "as it stands", "another content")
+            for name in DERIVED
+            if not (folder / name).exists()
+            or (folder / name).read_bytes() != (fresh / name).read_bytes()
+        ]
+
+
+def audit(
+    runs: Sequence[Committed], n_epochs: int | None, report: Callable[[str], None]
+) -> list[Difference]:
+    """Audit runs one after another, reporting each as it is done."""
+    differences = []
+    for run in runs:
+        found = audit_run(run, n_epochs)
+        verdict = f"{len(found)} numbers differ" if found else "every number comes out as committed"
+        n_trained = len(run.epochs) if n_epochs is None else min(n_epochs, len(run.epochs))
+        report(f"{run.name}: {n_trained} of {len(run.epochs)} epochs: {verdict}")
+        differences += found
+    return differences

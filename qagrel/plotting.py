@@ -1,0 +1,487 @@
+"""Results -> figures: one style, one function a panel, and for each figure one that arranges them.
+
+Panels take an Axes and data; figures take data and give a Figure, to be handed to `save`.  Sizes
+are those of journals.  Colours are Okabe and Ito's, which colour-blind readers tell apart; what
+they tell is told by line styles, markers or labels too, so that it survives print in grey.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from scipy.optimize import isotonic_regression
+
+from qagrel import store
+from qagrel.analysis import MEASURES, Paper, Row, Summary, contrast
+
+Array = npt.NDArray[Any]
+Interval = tuple[float, float]
+P = ParamSpec("P")
+
+SINGLE, DOUBLE = 89 / 25.4, 183 / 25.4  # widths in inches of one and of two journal columns
+BLACK, GREY, ORANGE, GREEN = "#000000", "#7f7f7f", "#E69F00", "#009E73"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+
+RULE_NAMES = {"q-agrel": "Q-AGREL", "error-bp": "error-BP"}
+RULE_COLOURS = {"q-agrel": BLUE, "error-bp": VERMILLION}
+RULE_MARKERS = {"q-agrel": "o", "error-bp": "s"}
+FEEDBACK_NAMES = {
+    "symmetric": "symmetric feedback",
+    "learned": "learned feedback",
+    "fixed": "fixed feedback",
+}
+CLASS_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, BLACK)  # with two line styles: ten classes
+CLASS_LINES = ("-", (0, (3, 1.2)))
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.fontsize": 6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 3.0,
+    "savefig.dpi": 300,
+    # the same bytes for the same picture
+    "svg.hashsalt": "qagrel",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+    "pdf.compression": 0,  # compressed bytes differ between versions of zlib
+}
+NO_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+RUN_LENGTH = 3  # zlib's strategy whose bytes depend least on its version
+
+
+# --- style and files ------------------------------------------------------------------------
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The one style of all figures, for the length of a ``with`` block."""
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever the user's own settings are
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let a function that makes a figure work in the style."""
+
+    @wraps(draw)
+    def wrapper(*args: P.args, **options: P.kwargs) -> Figure:
+        with style():
+            return draw(*args, **options)
+
+    return wrapper
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The files of a figure; as the last value of a notebook's cell it shows the picture."""
+
+    paths: tuple[Path, ...]
+
+    def __repr__(self) -> str:
+        return ", ".join(path.name for path in self.paths)
+
+    def _repr_svg_(self) -> str:
+        (path,) = (path for path in self.paths if path.suffix == ".svg")
+        return store.read_text(path)
+
+
+def save(figure: Figure, output_dir: store.StrPath, name: str) -> Saved:
+    """Write a figure as `name`.svg, .pdf and .png, the same bytes for the same picture.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be written.
+    """
+    paths = []
+    for kind, metadata in NO_METADATA.items():
+        options: Any = {"pil_kwargs": {"compress_type": RUN_LENGTH}} if kind == "png" else {}
+        buffer = io.BytesIO()
+        with style():
+            figure.savefig(buffer, format=kind, metadata=metadata, **options)
+        path = Path(output_dir) / f"{name}.{kind}"
+        store.write_bytes(path, buffer.getvalue())
+        paths.append(path)
+    return Saved(tuple(paths))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches, that leaves its panels the room that labels need."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _letter(axes: Axes, letter: str, title: str) -> None:
+    axes.set_title(f"{letter}  {title}")
+
+
+# --- Fig. 4: learning-rate range ------------------------------------------------------------
+
+
+@styled
+def learning_rate_range(
+    histories: Mapping[str, pd.DataFrame],
+    steepest: Mapping[str, Interval],
+    published: Mapping[str, Interval],
+) -> Figure:
+    """Fig. 4: reward of Q-AGREL and error of error-BP while the learning rate is raised.
+
+    Parameters
+    ----------
+    histories : a rule's records of epochs, as `History.epochs`.
+    steepest, published : a rule's interval of steepest change, ours and the paper's.
+    """
+    figure = new_figure(DOUBLE, 0.38 * DOUBLE)
+    panels = figure.subplots(1, len(histories), squeeze=False)[0]
+    for axes, letter, rule in zip(panels, "ab", histories, strict=False):
+        rate_curve(axes, histories[rule], rule, steepest[rule], published[rule])
+        _letter(axes, letter, RULE_NAMES[rule])
+    return figure
+
+
+def rate_curve(
+    axes: Axes, epochs: pd.DataFrame, rule: str, steepest: Interval, published: Interval
+) -> None:
+    """Reward (Q-AGREL) or error (error-BP) of each epoch against its learning rate."""
+    measure = "reward" if rule == "q-agrel" else "error"
+    colour = RULE_COLOURS[rule]
+    axes.axvspan(*steepest, color=colour, alpha=0.18, lw=0)
+    axes.plot(
+        epochs["learning_rate"], epochs[measure], color=colour, marker=RULE_MARKERS[rule], zorder=3
+    )
+    axes.set(xscale="log", ylim=(0, 1), xlabel="learning rate α", ylabel=f"{measure} per epoch")
+    where = axes.get_xaxis_transform()
+    for interval, name, ink, height in (
+        (steepest, "steepest", colour, 1.10),
+        (published, "paper", BLACK, 1.03),
+    ):
+        axes.plot(interval, [height] * 2, "|-", color=ink, transform=where, clip_on=False, ms=4)
+        label = f" {name} {interval[0]:.2g}–{interval[1]:.2g}"
+        axes.text(interval[1], height, label, color=ink, transform=where, va="center", fontsize=6)
+    axes.title.set_y(1.16)
+
+
+# --- Fig. 5: stepwise learning --------------------------------------------------------------
+
+
+@styled
+def stepwise_reward(
+    histories: Mapping[str, pd.DataFrame],
+    batches: Mapping[str, pd.DataFrame],
+    discovered: Mapping[str, pd.DataFrame],
+    steps: Mapping[str, Sequence[int]],
+) -> Figure:
+    """Fig. 5: reward of Q-AGREL and 1 - error of error-BP, batch by batch and epoch by epoch.
+
+    Parameters
+    ----------
+    histories, batches : a rule's records of epochs and of batches, as `History` has them.
+    discovered : a rule's classes and epochs, as `analysis.discoveries` gives them.
+    steps : positions of a rule's steps, as `analysis.steps` gives them.
+    """
+    figure = new_figure(DOUBLE, 0.46 * DOUBLE)
+    grid = figure.subplots(
+        2, len(histories), sharex="col", sharey="row", squeeze=False, height_ratios=(1.1, 3)
+    )
+    for (top, axes), letter, rule in zip(grid.T, "ab", histories, strict=False):
+        mark_discoveries(top, axes, discovered[rule])
+        learning_curve(axes, histories[rule], batches[rule], rule)
+        mark_steps(axes, histories[rule], steps[rule])
+        axes.legend(loc="lower right")
+        _letter(top, letter, RULE_NAMES[rule])
+    grid[0, 0].set_ylabel("class\ndiscovered")
+    return figure
+
+
+def learning_curve(axes: Axes, epochs: pd.DataFrame, batches: pd.DataFrame, rule: str) -> None:
+    """Share of rewarded (rightly classified) trials; an epoch's mean stands at its middle."""
+    n_batches = batches["batch"].max()
+    when = batches["epoch"] - 1 + (batches["batch"] - 0.5) / n_batches
+    name = "reward" if rule == "q-agrel" else "1 − error"
+    axes.plot(when, 1 - batches["error"], color=GREY, lw=0.4, alpha=0.8, label=f"{name} per batch")
+    axes.plot(
+        epochs["epoch"] - 0.5,
+        1 - epochs["error"],
+        color=RULE_COLOURS[rule],
+        marker=RULE_MARKERS[rule],
+        label=f"{name} per epoch",
+    )
+    axes.set(xlim=(0, epochs["epoch"].max()), ylim=(0, 1.03), xlabel="epoch", ylabel=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def mark_discoveries(top: Axes, below: Axes, discovered: pd.DataFrame) -> None:
+    """The epoch in which each class is discovered, with a line down through the panel below."""
+    found = discovered.dropna()
+    top.plot(found["epoch"] - 0.5, found["class"], "o", color=BLACK, ms=2.5)
+    for epoch in found["epoch"].unique().tolist():
+        for axes in (top, below):
+            axes.axvline(epoch - 0.5, color=GREY, lw=0.4, ls=":", zorder=0)
+    classes = discovered["class"].tolist()
+    top.set(ylim=(max(classes) + 0.7, min(classes) - 0.7), yticks=classes)
+    top.tick_params("y", labelsize=5, length=0)
+    top.tick_params("x", length=0)
+    top.spines["bottom"].set_visible(False)
+
+
+def mark_steps(axes: Axes, epochs: pd.DataFrame, steps: Sequence[int]) -> None:
+    """A triangle above each epoch in which the curve steps up."""
+    at = epochs.iloc[list(steps)]
+    axes.plot(
+        at["epoch"] - 0.5, 1 - at["error"] + 0.06, ls="", marker="v", color=BLACK, label="step"
+    )
+
+
+# --- Fig. 6: class selection ----------------------------------------------------------------
+
+
+@styled
+def class_selection(
+    histories: Mapping[str, pd.DataFrame], discovered: Mapping[str, pd.DataFrame]
+) -> Figure:
+    """Fig. 6: how often each class is selected, and how many of its samples are recognised.
+
+    Parameters
+    ----------
+    histories : a rule's records, with columns presented_0, selected_0, correct_0, ... a class.
+    discovered : a rule's classes and epochs, as `analysis.discoveries` gives them.
+    """
+    figure = new_figure(DOUBLE, 0.34 * DOUBLE * len(histories))
+    rows = figure.subplots(len(histories), 2, sharex=True, squeeze=False)
+    shares = {rule: _class_shares(epochs) for rule, epochs in histories.items()}
+    most = max(selected.max() for selected, _ in shares.values())
+    for row, letters, (rule, epochs) in zip(rows, ("ab", "cd"), histories.items(), strict=False):
+        found = discovered[rule].sort_values("class")["epoch"].to_numpy()
+        for axes, share, top in zip(row, shares[rule], (1.05 * most, 1.02), strict=True):
+            class_curves(axes, epochs["epoch"].to_numpy(), share, found, top)
+        row[0].set_ylabel("selections of the class")
+        row[1].set_ylabel("samples of the class recognised")
+        for axes, letter in zip(row, letters, strict=True):
+            _letter(axes, letter, RULE_NAMES[rule])
+    for axes in rows[-1]:
+        axes.set_xlabel("epoch")
+    dot = Line2D([], [], ls="", marker="o", color=GREY, label="class discovered")
+    rows[0, 0].legend(handles=[dot], loc="upper right")
+    return figure
+
+
+def _class_shares(epochs: pd.DataFrame) -> tuple[Array, Array]:
+    """How much of all selections each class got, and how much of each was recognised."""
+    n_classes = sum(str(name).startswith("presented_") for name in epochs.columns)
+    selected, correct, presented = (
+        epochs[[f"{what}_{number}" for number in range(n_classes)]].to_numpy()
+        for what in ("selected", "correct", "presented")
+    )
+    return selected / presented.sum(axis=1, keepdims=True), correct / presented
+
+
+def class_curves(
+    axes: Axes, epoch: Array, shares: Array, discovered: Array, top: float = 1.0
+) -> None:
+    """A share of trials, a line a class with its label at the end, a dot where it is discovered.
+
+    Parameters
+    ----------
+    shares : shape (epochs, classes).
+    discovered : the epoch of each class, NaN if it never was.
+    top : the upper end of the axis.
+    """
+    for number, (share, found) in enumerate(zip(shares.T, discovered, strict=True)):
+        colour, line = CLASS_COLOURS[number % 5], CLASS_LINES[number // 5 % 2]
+        axes.plot(epoch, share, color=colour, ls=line, lw=0.8)
+        at = epoch == found
+        look: Any = {"color": colour, "mec": "white", "mew": 0.4, "clip_on": False}
+        axes.plot(epoch[at], share[at], "o", ms=3.5, zorder=4, **look)
+    axes.set(xlim=(epoch[0], epoch[-1]), ylim=(0, top))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _label_ends(axes, shares[-1] / top)
+
+
+def _label_ends(axes: Axes, ends: Array) -> None:
+    """Class numbers to the right of the lines' ends, spread so that none hides another."""
+    where: Any = {"transform": axes.transAxes, "clip_on": False}
+    for number, (end, height) in enumerate(zip(ends, spread(ends, 0.062), strict=True)):
+        colour, line = CLASS_COLOURS[number % 5], CLASS_LINES[number // 5 % 2]
+        axes.plot([1, 1.05], [end, height], color=GREY, lw=0.3, **where)
+        axes.plot([1.05, 1.1], [height] * 2, color=colour, ls=line, lw=0.8, **where)
+        axes.text(1.11, height, str(number), color=colour, va="center", fontsize=6, **where)
+
+
+def spread(positions: npt.ArrayLike, gap: float) -> Array:
+    """Positions in [0, 1], moved as little as it takes to lie `gap` apart, in the same order."""
+    given = np.asarray(positions, np.float64)
+    order = np.argsort(given, kind="stable")
+    offsets = gap * np.arange(len(given))
+    room = 1 - offsets[-1]
+    moved = np.empty_like(given)
+    moved[order] = np.clip(isotonic_regression(given[order] - offsets).x, 0, room) + offsets
+    return moved
+
+
+@styled
+def confusion_over_time(confusions: Mapping[str, Array], epochs: Sequence[int]) -> Figure:
+    """Confusion matrices of the training choices in chosen epochs, a row a rule.
+
+    Parameters
+    ----------
+    confusions : counts [epoch, true class, selected class] a rule.
+    epochs : the epochs to show, counted from 1.
+    """
+    figure = new_figure(DOUBLE, len(confusions) * DOUBLE / len(epochs) + 0.35)
+    grid = figure.subplots(len(confusions), len(epochs), squeeze=False, sharex=True, sharey=True)
+    for row, (rule, counts) in zip(grid, confusions.items(), strict=True):
+        for axes, epoch in zip(row, epochs, strict=True):
+            image = confusion_matrix(axes, counts[epoch - 1])
+            axes.set_title(f"{RULE_NAMES[rule]}, epoch {epoch}", fontsize=6, fontweight="normal")
+        row[0].set_ylabel("true class")
+    for axes in grid[-1]:
+        axes.set_xlabel("selected class")
+    bar = figure.colorbar(image, ax=grid, shrink=0.6, aspect=30, pad=0.01)
+    bar.set_label("share of the true class")
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure
+
+
+def confusion_matrix(axes: Axes, counts: Array) -> Any:
+    """The share of each true class (a row) that got each answer (a column)."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axes.pcolormesh(shares, cmap="Greys", vmin=0, vmax=1, edgecolors="face", lw=0.1)
+    axes.set(aspect="equal", xlim=(0, len(counts)), ylim=(len(counts), 0))
+    centres, names = np.arange(len(counts)) + 0.5, [str(n) for n in range(len(counts))]
+    axes.set_xticks(centres, names)
+    axes.set_yticks(centres, names)
+    axes.tick_params(length=0, labelsize=5)
+    axes.spines[["top", "right"]].set_visible(True)
+    return image
+
+
+# --- Table 1 --------------------------------------------------------------------------------
+
+
+@styled
+def table1(table: Mapping[Row, Summary], paper: Paper, seed: int | None = None) -> Figure:
+    """Every seed's accuracy and epochs, our means and intervals, and what the paper prints.
+
+    Parameters
+    ----------
+    table : our rows, in the order in which they are shown.
+    seed : one whose points are marked in every row: it has the same initial weights in each.
+    """
+    lines = _table_lines(list(table), paper)
+    figure = new_figure(DOUBLE, 0.155 * len(lines) + 0.75)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, letter, measure in zip(panels, "ab", MEASURES, strict=True):
+        for height, line in enumerate(lines):
+            if isinstance(line, Row):
+                row_points(axes, height, line, table[line], paper, measure, seed)
+        _letter(axes, letter, "test accuracy" if measure == "accuracy" else "epochs of training")
+    benchmark_points(panels[0], lines, paper)
+    panels[0].set(xlabel="accuracy (%)", ylim=(len(lines) - 0.5, -0.7))
+    panels[0].set_yticks(range(len(lines)), [_line_label(line) for line in lines])
+    for tick, line in zip(panels[0].get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("normal" if isinstance(line, Row) else "bold")
+    panels[1].set(xlabel="epochs", xscale="log")
+    for axes in panels:
+        axes.tick_params("y", length=0)
+        axes.grid(axis="x", lw=0.3, color="#dddddd")
+        axes.set_axisbelow(True)
+    figure.legend(handles=_table_legend(seed), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _table_lines(rows: Sequence[Row], paper: Paper) -> list[Row | str]:
+    """Rows under headings of their feedback, and at the end networks of the literature."""
+    lines: list[Row | str] = []
+    for feedback, heading in FEEDBACK_NAMES.items():
+        group = [row for row in rows if row.feedback == feedback]
+        lines += [heading, *group] if group else []
+    return [*lines, "LeCun et al. (1998), error-BP", *(f"  {name}" for name in paper.benchmark)]
+
+
+def _line_label(line: Row | str) -> str:
+    if isinstance(line, str):
+        return line
+    return f"{RULE_NAMES[line.rule]}, {line.hidden}, α = {line.learning_rate:g}"
+
+
+def row_points(
+    axes: Axes,
+    height: int,
+    row: Row,
+    ours: Summary,
+    paper: Paper,
+    measure: str,
+    seed: int | None,
+) -> None:
+    """One row of the table: seeds and our mean with its interval, and below them the paper's."""
+    colour = RULE_COLOURS[row.rule]
+    for number, accuracy, epochs, status in ours.seeds:
+        if status == "diverged":
+            continue
+        marker = "o" if status == "converged" else "^"
+        face = colour if number == seed else "none"
+        value = accuracy if measure == "accuracy" else epochs
+        axes.plot(value, height - 0.22, marker, mec=colour, mfc=face, mew=0.5, ms=2.8, alpha=0.8)
+    mean = getattr(ours, measure)
+    low, high = contrast([(1.0, mean)]).interval(paper.rules.confidence)
+    axes.plot([low, high], [height + 0.05] * 2, "|-", color=colour, lw=1.2, ms=3.5)
+    axes.plot(mean.mean, height + 0.05, RULE_MARKERS[row.rule], color=colour, ms=3.5)
+    if row in paper.table:
+        printed = getattr(paper.table[row], measure)
+        std = np.nan_to_num(printed.std)
+        ends = [printed.mean - std, printed.mean + std]
+        axes.plot(ends, [height + 0.3] * 2, color=BLACK, lw=0.7)
+        axes.plot(printed.mean, height + 0.3, "D", color=BLACK, ms=2.5)
+
+
+def benchmark_points(axes: Axes, lines: Sequence[Row | str], paper: Paper) -> None:
+    """The accuracies that the literature gives."""
+    for name, accuracy in paper.benchmark.items():
+        axes.plot(accuracy, lines.index(f"  {name}"), "x", color=BLACK, ms=4)
+
+
+def _table_legend(seed: int | None) -> list[Line2D]:
+    """Handles for what the marks mean, apart from colours."""
+    marks: dict[str, dict[str, Any]] = {
+        "a seed of ours that converged": {"marker": "o", "mfc": "none", "mec": GREY, "ls": ""},
+        "a seed of ours at the most epochs": {"marker": "^", "mfc": "none", "mec": GREY, "ls": ""},
+        "our mean, 95 % interval (Q-AGREL)": {"marker": "o", "color": BLUE},
+        "our mean, 95 % interval (error-BP)": {"marker": "s", "color": VERMILLION},
+        "paper, mean ± standard deviation (MNIST)": {"marker": "D", "color": BLACK, "ms": 2.5},
+        "literature (MNIST)": {"marker": "x", "color": BLACK, "ls": ""},
+    }
+    if seed is not None:
+        marks[f"seed {seed}"] = {"marker": "o", "color": GREY, "ls": ""}
+    return [Line2D([], [], label=label, **look) for label, look in marks.items()]

@@ -1,0 +1,148 @@
+"""What the commands of the replication do: each step of the pipeline, by profile."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from qagrel import analysis, results, store, sweep
+from qagrel import audit as audits
+from qagrel import notebooks as figure_notebooks
+from qagrel.errors import InputError
+from qagrel.experiments import Profile, read_params
+from qagrel.spec import nearest
+
+PAPER = Path("paper")
+
+
+def table1(
+    profile_name: str,
+    rows: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> pd.DataFrame | None:
+    """Train rows of Table 1 (none named: all), and write each one's files.
+
+    With `seeds`, only those runs are trained and kept, and nothing is written.
+
+    Returns
+    -------
+    The table beside the paper's, where all of its rows were asked for; else None.
+    """
+    params = read_params()
+    profile = params.profile(profile_name)
+    for row in rows:
+        if row not in params.all_rows:
+            raise InputError(f"row: {row!r} is not in params.yaml{nearest(row, params.all_rows)}")
+    if beyond := [seed for seed in seeds if not 0 <= seed < profile.n_seeds]:
+        raise InputError(f"seed: {beyond[0]} is not one of 0 to {profile.n_seeds - 1}")
+    folder = results.results_folder(profile_name)
+    for row in rows or params.rows:
+        specs = profile.row_specs(row)
+        if seeds:
+            sweep.run_all([specs[seed] for seed in seeds], workers, scheduler, title=row)
+        else:
+            results.write_row(folder, row, sweep.run_all(specs, workers, scheduler, title=row))
+    if rows or seeds:
+        return None
+    paper = analysis.read_paper(PAPER)
+    table = results.read_table(folder, params.rows)
+    return analysis.table1(table, paper, profile.dataset)
+
+
+def study(
+    name: str, profile_name: str, workers: int | None = None, scheduler: str | None = None
+) -> None:
+    """Train the runs of a study, and write its files."""
+    profile = read_params().profile(profile_name)
+    specs = profile.study_specs(name)
+    flat = [spec for seeds in specs.values() for spec in seeds]
+    histories = iter(sweep.run_all(flat, workers, scheduler, title=name))
+    by_run = {run: [next(histories) for _ in seeds] for run, seeds in specs.items()}
+    folder = results.results_folder(profile_name)
+    results.write_study(folder, name, by_run, profile.study(name).classes)
+
+
+def learning_rate_range(
+    profile_name: str, workers: int | None = None, scheduler: str | None = None
+) -> pd.DataFrame:
+    """The study of Fig. 4, and the steepest interval of each run and seed."""
+    study("learning-rate-range", profile_name, workers, scheduler)
+    epochs, _ = results.read_study(results.results_folder(profile_name), "learning-rate-range")
+    window = analysis.read_paper(PAPER).rules.rate_window
+    parts = []
+    for run, group in epochs.groupby("run", sort=False):
+        curve = group.drop(columns="run").dropna(axis="columns", how="all")
+        intervals = analysis.steepest_intervals(curve, window)
+        intervals.insert(0, "run", run)
+        parts.append(intervals)
+    return pd.concat(parts, ignore_index=True)
+
+
+def statistics(profile_name: str) -> list[dict[str, Any]]:
+    """Write the tables, comparisons and verdicts of a profile; returns the claims."""
+    params = read_params()
+    folder = results.results_folder(profile_name)
+    results.write_statistics(folder, params, params.profile(profile_name), PAPER)
+    claims: list[dict[str, Any]] = store.read_json(folder / "claims.json")
+    return claims
+
+
+def notebook(
+    name: str,
+    profile_name: str,
+    parameters: Sequence[tuple[str, str]] = (),
+    output: Path | None = None,
+) -> Path:
+    """Run a figure's notebook with parameters in YAML; returns where it was written."""
+    given: dict[str, Any] = {"profile": profile_name}
+    for key, text in parameters:
+        try:
+            given[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"parameter {key}: {text!r} is not YAML: quote it") from None
+    if output is None and parameters:
+        output = Path(f"{name}.ipynb")
+    if output is None:
+        output = results.results_folder(profile_name) / "notebooks" / f"{name}.ipynb"
+        given.setdefault("output_dir", str(results.results_folder(profile_name) / "figures"))
+    else:
+        given.setdefault("output_dir", str(output.parent))
+    figure_notebooks.run(name, given, output)
+    return output
+
+
+def audit(
+    profile_name: str,
+    number: int,
+    n_epochs: int | None,
+    names: Sequence[str],
+    seed: int | None,
+    report: Callable[[str], None],
+) -> list[audits.Difference]:
+    """Audit committed runs: the protocol's rules, the statistics, and numbers trained afresh."""
+    params = read_params()
+    profile: Profile = params.profile(profile_name)
+    folder = results.results_folder(profile_name)
+    runs = audits.committed_runs(folder, params, profile)
+    chosen = audits.choose(runs, number, names, seed)
+    differences = [found for run in runs for found in audits.audit_rules(run)]
+    report(f"{len(runs)} committed runs follow the protocol's rules: {not differences}")
+    stale = audits.audit_statistics(folder, params, profile, PAPER)
+    report(f"tables and verdicts follow from the committed runs: {not stale}")
+    return [*differences, *stale, *audits.audit(chosen, n_epochs, report)]
+
+
+def bench(quick: bool) -> None:
+    """Run `benchmarks/` of the project's folder in this environment."""
+    if not Path("benchmarks", "run.py").exists():
+        raise InputError("benchmarks/run.py is not here: call this in the project's folder")
+    command = [sys.executable, "-m", "benchmarks.run", *(["--quick"] if quick else [])]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        raise InputError(f"the benchmark ended with exit code {code}: see its message above")

@@ -1,0 +1,210 @@
+"""The committed results: what stands in `results/<profile>/`, written and read.
+
+``runs/<row>.csv`` holds every epoch of every seed of a Table 1 row and ``runs/<row>-summary.csv``
+a line a seed; ``studies/<name>.csv`` and ``-summary.csv`` are the same with a column for the
+study's run; ``table1.csv``, ``claims.json`` and their kin are what `write_statistics` makes of
+them.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from qagrel import analysis, store
+from qagrel.equivalence import equivalence
+from qagrel.errors import InputError
+from qagrel.experiments import Params, Profile, row_fields
+from qagrel.training import History
+
+
+def results_folder(profile: str) -> Path:
+    """Where a profile's results stand: `QAGREL_RESULTS_DIR`, else `results`, then its name."""
+    return Path(os.environ.get("QAGREL_RESULTS_DIR", "results")) / profile
+
+
+def epoch_table(history: History, classes: bool = False) -> pd.DataFrame:
+    """All records of a run, a line an epoch, its seed first; with `classes`, counts a class.
+
+    These are selected_0, ..., correct_0, ..., presented_0, ...: how often each class was
+    selected, rightly selected, and shown in training.
+    """
+    table = history.epochs.copy()
+    if classes:
+        counts = {
+            "selected": history.confusion.sum(axis=1),
+            "correct": np.diagonal(history.confusion, axis1=1, axis2=2),
+            "presented": history.confusion.sum(axis=2),
+        }
+        for name, count in counts.items():
+            table[[f"{name}_{number}" for number in range(count.shape[1])]] = count
+    table.insert(0, "seed", history.spec.seed)
+    return table
+
+
+def summary(histories: Sequence[History]) -> pd.DataFrame:
+    """A line a run: seed, n_epochs, test_accuracy (percent), status, diverged_at."""
+    return pd.DataFrame(
+        {
+            "seed": [history.spec.seed for history in histories],
+            "n_epochs": [history.n_epochs for history in histories],
+            "test_accuracy": [history.test_accuracy for history in histories],
+            "status": [history.status for history in histories],
+            "diverged_at": pd.array([history.diverged_at for history in histories], "Int64"),
+        }
+    )
+
+
+def write_row(folder: Path, row: str, histories: Sequence[History]) -> None:
+    """Write a row's files into `folder`/runs."""
+    epochs = pd.concat([epoch_table(history) for history in histories], ignore_index=True)
+    _write(folder / "runs", row, epochs, summary(histories))
+
+
+def write_study(
+    folder: Path, name: str, histories: Mapping[str, Sequence[History]], classes: bool
+) -> None:
+    """Write a study's files into `folder`/studies."""
+    epochs, summaries = [], []
+    for run, seeds in histories.items():
+        for history in seeds:
+            table = epoch_table(history, classes)
+            table.insert(0, "run", run)
+            epochs.append(table)
+        spec = seeds[0].spec
+        row = pd.DataFrame(
+            {
+                "run": run,
+                "rule": spec.rule,
+                "feedback": spec.feedback,
+                "hidden": "-".join(map(str, spec.hidden)),
+                "learning_rate": spec.learning_rate,
+            },
+            index=range(len(seeds)),
+        )
+        lines = pd.concat([row, summary(seeds)], axis="columns")
+        summaries.append(lines)
+    _write(folder / "studies", name, pd.concat(epochs), pd.concat(summaries))
+
+
+def _write(folder: Path, name: str, epochs: pd.DataFrame, summaries: pd.DataFrame) -> None:
+    store.write_csv(folder / f"{name}.csv", epochs.dropna(axis="columns", how="all"))
+    store.write_csv(folder / f"{name}-summary.csv", summaries)
+
+
+def read_summary(folder: Path, row: str) -> pd.DataFrame:
+    """A row's per-seed summary."""
+    return store.read_csv(folder / "runs" / f"{row}-summary.csv")
+
+
+def read_study(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A study's epochs and per-seed summaries."""
+    epochs, lines = (
+        store.read_csv(folder / "studies" / f"{name}{end}.csv") for end in ("", "-summary")
+    )
+    lines["hidden"] = lines["hidden"].astype(str)
+    lines["run"], epochs["run"] = lines["run"].astype(str), epochs["run"].astype(str)
+    return epochs, lines
+
+
+def table_row(row: str) -> analysis.Row:
+    """A row's name as `analysis` has it."""
+    fields = row_fields(row)
+    return analysis.Row(
+        fields["rule"],
+        fields["feedback"],
+        "-".join(map(str, fields["hidden"])),
+        fields["learning_rate"],
+    )
+
+
+def read_table(folder: Path, rows: Sequence[str]) -> dict[analysis.Row, analysis.Summary]:
+    """The rows of a table from their per-seed summaries."""
+    return {table_row(row): analysis.summarise(read_summary(folder, row)) for row in rows}
+
+
+def read_evidence(folder: Path, params: Params, profile: Profile) -> analysis.Evidence:
+    """All results of a profile that claims are tested on."""
+    steps, _ = read_study(folder, "stepwise")
+    rates, _ = read_study(folder, "learning-rate-range")
+    _, readings = read_study(folder, "readings")
+    drawn_once = readings[readings["run"].str.startswith("validation_draw=run/")]
+    learned = {
+        table_row(row): store.read_csv(folder / "runs" / f"{row}.csv")
+        for row in params.rows
+        if row_fields(row)["feedback"] == "learned"
+    }
+    return analysis.Evidence(
+        dataset=profile.dataset,
+        table=read_table(folder, params.rows),
+        agrel_steps=_run(steps, "q-agrel"),
+        backprop_steps=_run(steps, "error-bp"),
+        agrel_rates=_run(rates, "q-agrel"),
+        backprop_rates=_run(rates, "error-bp"),
+        high_rates=_rows(read_study(folder, "high-rates")[1]),
+        learned=learned,
+        equivalence=equivalence(),
+        trial_by_trial=_rows(read_study(folder, "trial-by-trial")[1]),
+        validation_draws=_rows(drawn_once),
+    )
+
+
+def _run(epochs: pd.DataFrame, name: str) -> pd.DataFrame:
+    chosen = epochs[epochs["run"] == name].drop(columns="run")
+    if chosen.empty:
+        raise InputError(f"no run of the study is named {name!r}: compute the study again")
+    return chosen.dropna(axis="columns", how="all")
+
+
+def _rows(lines: pd.DataFrame) -> dict[analysis.Row, analysis.Summary]:
+    table = {}
+    for _, group in lines.groupby(analysis.ROW_COLUMNS, sort=False):
+        rule, feedback, hidden, rate = (group[name].iloc[0] for name in analysis.ROW_COLUMNS)
+        table[analysis.Row(rule, feedback, hidden, rate)] = analysis.summarise(group)
+    return table
+
+
+def reading_runs(folder: Path) -> pd.DataFrame:
+    """The summaries of the readings study with columns reading and setting, as in `analysis`."""
+    _, lines = read_study(folder, "readings")
+    variant = lines["run"].str.split("/").str[0].str.split("=", n=1)
+    lines["reading"] = variant.str[0]
+    lines["setting"] = variant.str[1].fillna("")
+    return lines
+
+
+def write_statistics(folder: Path, params: Params, profile: Profile, paper_folder: Path) -> None:
+    """Tables, comparisons and verdicts: everything that follows from the runs."""
+    paper = analysis.read_paper(paper_folder)
+    table = read_table(folder, params.rows)
+    literal = read_table(folder, params.squared_error_rows)
+    readings = reading_runs(folder)
+    compared = analysis.table1(table, paper, profile.dataset)
+    store.write_csv(folder / "table1.csv", compared)
+    store.write_csv(
+        folder / "table1_squared_error.csv", analysis.table1(literal, paper, profile.dataset)
+    )
+    store.write_csv(folder / "comparisons.csv", analysis.comparisons(table, paper, profile.dataset))
+    store.write_csv(
+        folder / "pooled_comparisons.csv",
+        analysis.pooled_comparisons(table, paper, profile.dataset),
+    )
+    store.write_csv(folder / "readings.csv", analysis.sensitivity(readings, paper, profile.dataset))
+    store.write_csv(
+        folder / "conclusions.csv", analysis.conclusions(readings, paper, profile.dataset)
+    )
+    claims = analysis.judge(read_evidence(folder, params, profile), paper)
+    store.write_json(folder / "claims.json", claims)
+    store.write_json(folder / "metrics.json", metrics(compared, claims))
+
+
+def metrics(table: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Headline numbers: accuracy and epochs a row, and how many claims came out how."""
+    names = table[analysis.ROW_COLUMNS].astype(str).agg(" ".join, axis="columns")
+    means = table[["accuracy_mean", "epochs_mean"]].set_axis(["accuracy", "epochs"], axis="columns")
+    rows = dict(zip(names, means.round(3).to_dict("records"), strict=True))
+    verdicts = pd.Series([claim["verdict"] for claim in claims]).value_counts().sort_index()
+    return {"table1": rows, "claims": {str(name): int(n) for name, n in verdicts.items()}}

@@ -1,0 +1,187 @@
+"""One trial of a small network in all its numbers: what each unit and each synapse did.
+
+The kernels do the work, on a batch of one; here their buffers are read out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qagrel import kernels, network
+from qagrel.errors import InputError
+from qagrel.network import Floats
+from qagrel.rules import LOSSES, RULES
+from qagrel.spec import RunSpec
+
+GREY_LEVELS = 10  # inputs are tenths, which are short to print
+N_TRIALS = 1000  # how many are searched for one with a certain property
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial of Q-AGREL.
+
+    Lists are indexed by layer, as the weights of a `History` are: ``weights[l]`` are the synapses
+    from layer l (the input is layer 0) to layer l + 1, and ``net_inputs[l]`` and ``signals[l]``
+    belong to the units of layer l + 1, on which they end.
+
+    Attributes
+    ----------
+    activities : x, y of the hidden layers and the Q-values (Eqs. 2-5), a vector a layer.
+    net_inputs : the sums a that ReLU is applied to; of the outputs, the Q-values themselves.
+    weights, feedback_weights : before the update, shape (fan_in, fan_out), the latter in the
+        layout of the weights that they reciprocate.
+    changes : of the weights (Eqs. 8-13); the feedback weights change by the same amounts where
+        they learn, but nothing is fed back to the input.
+    signals : fb of the hidden layers (Eqs. 10, 12) and z of the outputs (1 for the winner).
+    winner, target : the selected and the right action.
+    reward, delta : the outcome and its prediction error (Eq. 7).
+    """
+
+    spec: RunSpec
+    activities: list[Floats]
+    net_inputs: list[Floats]
+    weights: list[Floats]
+    feedback_weights: list[Floats]
+    changes: list[Floats]
+    signals: list[Floats]
+    winner: int
+    target: int
+    reward: float
+    delta: float
+
+    def gate(self, layer: int, unit: int) -> bool:
+        """Whether the gate of a hidden unit is open (g of Eqs. 9, 11); layers count from 1."""
+        return bool(self.activities[layer][unit] > 0)
+
+
+def run_trial(spec: RunSpec, number: int = 0, *, n_inputs: int = 3, n_actions: int = 3) -> Trial:
+    """Show an untrained network an input, and let it learn from what comes of its choice.
+
+    Parameters
+    ----------
+    spec : hidden layers, learning rate, policy, kind of feedback, ranges of the initial weights,
+        and the seed of these; what concerns the data and the course of training has no effect.
+    number : the seed of the input (tenths from 0 to 1), the right action and the exploration;
+        trials of other numbers meet the same network.
+
+    Raises
+    ------
+    InputError
+        When the rule is not Q-AGREL.
+    """
+    if spec.rule != "q-agrel":
+        raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
+    weights, feedback_weights = _draw_network(spec, (n_inputs, *spec.hidden, n_actions))
+    generator = np.random.default_rng([spec.seed, number])
+    grey = generator.integers(0, GREY_LEVELS, n_inputs, np.uint8, endpoint=True)
+    target = int(generator.integers(n_actions))
+    draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((2, 1)))
+    net, work = _learn(spec, weights, feedback_weights, grey, target, draws)
+    sums = _vectors(net, work, work.activity)
+    winner, delta = int(work.chosen[0]), float(work.modulator[0])
+    after = network.unpack(net, net.weights)
+    # The kernel leaves the signals times alpha and delta.  They do not depend on the outcome, so
+    # they are read after the one that is the greater surprise, whose delta is never zero.
+    surprise = winner if sums[-1][winner] < 0.5 else (winner + 1) % n_actions
+    net, work = _learn(spec, weights, feedback_weights, grey, surprise, draws)
+    scale = spec.learning_rate * float(work.modulator[0])
+    return Trial(
+        spec=spec,
+        activities=[grey / GREY_LEVELS, *(np.maximum(a, 0) for a in sums[:-1]), sums[-1]],
+        net_inputs=sums,
+        weights=weights,
+        feedback_weights=weights if feedback_weights is None else feedback_weights,
+        changes=[new - old for new, old in zip(after, weights, strict=True)],
+        signals=[vector / scale for vector in _vectors(net, work, work.signal)],
+        winner=winner,
+        target=target,
+        reward=float(winner == target),
+        delta=delta,
+    )
+
+
+def _draw_network(
+    spec: RunSpec, widths: tuple[int, ...]
+) -> tuple[list[Floats], list[Floats] | None]:
+    streams = np.random.SeedSequence(spec.seed).spawn(2)
+    forward, feedback = map(np.random.default_rng, streams)
+    weights = network.draw_weights(widths, spec.weight_range, forward, "float64")
+    if spec.feedback == "symmetric":
+        return weights, None
+    return weights, network.draw_weights(widths, spec.feedback_range, feedback, "float64")
+
+
+def _learn(
+    spec: RunSpec,
+    weights: list[Floats],
+    feedback_weights: list[Floats] | None,
+    grey: NDArray[np.uint8],
+    target: int,
+    draws: kernels.Draws,
+) -> tuple[kernels.Network, kernels.Workspace]:
+    """The network and the kernels' buffers after an epoch of a single trial."""
+    net = network.pack(weights, feedback_weights, spec.feedback == "learned")
+    work = network.workspace(net, 1)
+    levels = network.input_levels(GREY_LEVELS, "grey", "float64")
+    images = network.sparse_images(grey[None, :], np.array([target], np.uint8), levels)
+    codes = list(RULES).index(spec.rule), list(LOSSES).index(spec.loss)
+    policy = kernels.Policy(*codes, spec.epsilon, spec.temperature)
+    n_actions = weights[-1].shape[1]
+    counts = np.zeros((n_actions, n_actions), np.int64)
+    record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), counts)
+    kernels.train_epoch(net, work, images, draws, policy, spec.learning_rate, record)
+    return net, work
+
+
+def _vectors(net: kernels.Network, work: kernels.Workspace, flat: Floats) -> list[Floats]:
+    """The values of each layer after the input, from a flat buffer of a batch of one."""
+    first, width = work.begin, net.width
+    return [flat[first[n] : first[n] + width[n]].copy() for n in range(1, width.size)]
+
+
+def find_trial(spec: RunSpec, wanted: Callable[[Trial], bool], **shape: int) -> Trial:
+    """The first of trials 0, 1, 2, ... that is as wanted; `shape` is as for `run_trial`.
+
+    Raises
+    ------
+    InputError
+        When none of a thousand is.
+    """
+    for number in range(N_TRIALS):
+        if wanted(trial := run_trial(spec, number, **shape)):
+            return trial
+    raise InputError(
+        f"seed: {N_TRIALS} trials with seed {spec.seed} do not show what is asked for: "
+        "choose another seed"
+    )
+
+
+def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial, Trial]:
+    """A unit of a hidden layer, a trial in which its gate is open, and one in which it is closed.
+
+    It is the first unit that both are found of, with the first trial of each kind.
+
+    Raises
+    ------
+    InputError
+        When no unit of the layer shows both.
+    """
+    for unit in range(spec.hidden[layer - 1]):
+        try:
+            opened = find_trial(spec, partial(_gate_is, True, layer, unit), **shape)
+            closed = find_trial(spec, partial(_gate_is, False, layer, unit), **shape)
+        except InputError:
+            continue
+        return unit, opened, closed
+    raise InputError(
+        f"seed: no unit of hidden layer {layer} both opens and closes its gate with seed "
+        f"{spec.seed}: choose another seed"
+    )
+
+
+def _gate_is(state: bool, layer: int, unit: int, trial: Trial) -> bool:
+    return trial.gate(layer, unit) is state

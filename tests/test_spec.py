@@ -1,0 +1,180 @@
+"""RunSpec refuses what cannot be trained, and names a run the same way everywhere."""
+
+import math
+from typing import Any
+
+import pytest
+
+from qagrel import InputError, RunSpec
+
+INF, NAN = math.inf, math.nan
+
+POSSIBLE: dict[str, list[Any]] = {  # the outermost values, and every name
+    "dataset": ["d"],
+    "rule": ["q-agrel", "error-bp"],
+    "feedback": ["symmetric", "learned", "fixed"],
+    "hidden": [(1,), (300, 100), (6, 5, 4, 3, 2, 1), [30, 20]],
+    "learning_rate": [5e-324, 1, 1e308],
+    "seed": [0, 2**63 - 1],
+    "batch_size": [1],
+    "max_epochs": [1],
+    "epsilon": [0, 1],
+    "temperature": [5e-324, 1e308],
+    "loss": ["cross-entropy", "squared-error"],
+    "input_scale": ["grey", "binary"],
+    "weight_range": [5e-324, 1e308],
+    "feedback_range": [5e-324, 1e308],
+    "validation_size": [1],
+    "validation_draw": ["epoch", "run"],
+    "validation_every": [1],
+    "stop_checks": [0, 1],
+    "stop_decimals": [0, 6],
+    "drop_epoch": [1],
+    "drop_factor": [5e-324, 1e308],
+    "learning_rate_end": [None, 5e-324, 1e308],
+    "learning_rate_spacing": ["geometric", "linear"],
+    "precision": ["float32", "float64"],
+}
+IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another type
+    "dataset": ["", None, 1],
+    "rule": ["backprop", "Q-AGREL", "", None, 0],
+    "feedback": ["random", None],
+    "hidden": [(), (0,), (300, -1), (300.0,), (True,), ("300",), "300", 300, None],
+    "learning_rate": [0, -1, NAN, INF, "1", None, True],
+    "seed": [-1, 2**63, 0.0, "0", None, True],
+    "batch_size": [0, -1, 1.0, "1", None],
+    "max_epochs": [0, -1, 1.0, None],
+    "epsilon": [-1e-9, 1 + 1e-9, NAN, "0.02", None],
+    "temperature": [0, -1, NAN, INF, None],
+    "loss": ["entropy", None],
+    "input_scale": ["gray", None],
+    "weight_range": [0, -0.05, NAN, INF, None],
+    "feedback_range": [0, -0.05, NAN, INF, None],
+    "validation_size": [0, -1, 1.0, None],
+    "validation_draw": ["never", None],
+    "validation_every": [0, -1, 1.0, None],
+    "stop_checks": [-1, 1.0, None],
+    "stop_decimals": [-1, 7, 1.0, None],
+    "drop_epoch": [0, -1, 1.0, None],
+    "drop_factor": [0, -1, NAN, INF, None],
+    "learning_rate_end": [0, -1, NAN, INF, "1"],
+    "learning_rate_spacing": ["log", None],
+    "precision": ["float16", None],
+}
+
+
+def pairs(table: dict[str, list[Any]]) -> list[tuple[str, Any]]:
+    return [(field, value) for field, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize("table", [POSSIBLE, IMPOSSIBLE], ids=["possible", "impossible"])
+def test_the_tables_of_this_module_cover_every_field(table: dict[str, list[Any]]) -> None:
+    assert set(table) == set(RunSpec.model_fields)
+
+
+@pytest.mark.parametrize(("field", "value"), pairs(POSSIBLE))
+def test_possible_values_are_kept(field: str, value: Any) -> None:
+    expected = tuple(value) if isinstance(value, list) else value
+    assert getattr(RunSpec(**{field: value}), field) == expected
+
+
+@pytest.mark.parametrize(("field", "value"), pairs(IMPOSSIBLE))
+def test_impossible_values_are_refused_by_the_name_of_their_field(field: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"\A{field}: .+\Z"):
+        RunSpec(**{field: value})
+
+
+def test_a_wrong_name_of_a_choice_gets_all_names_and_the_nearest() -> None:
+    with pytest.raises(InputError) as caught:
+        RunSpec(feedback="symetric")
+    assert str(caught.value) == (
+        "feedback: 'symetric' is not one of symmetric, learned, fixed; did you mean 'symmetric'?"
+    )
+
+
+def test_an_unknown_field_gets_the_nearest_name() -> None:
+    with pytest.raises(InputError, match="'lerning_rate'; did you mean 'learning_rate'"):
+        RunSpec(lerning_rate=1)
+
+
+def test_an_unknown_field_unlike_any_other_gets_no_hint() -> None:
+    with pytest.raises(InputError, match=r"\Aunknown parameter 'zzz'\Z"):
+        RunSpec(zzz=1)
+
+
+def test_a_specification_cannot_change() -> None:
+    spec = RunSpec()
+    with pytest.raises(ValueError, match="frozen"):
+        spec.seed = 1
+
+
+# --- id -------------------------------------------------------------------------------------
+
+
+def test_ids_never_change() -> None:
+    # a run's id names its files: a new value here makes all results so far unfindable
+    assert RunSpec().id == "0447a4e55f876e17"
+    assert RunSpec(dataset="digits", hidden=(30,), learning_rate=0.5).id == "53b9167a918a0ac2"
+
+
+@pytest.mark.parametrize(("field", "value"), pairs(POSSIBLE))
+def test_every_field_is_part_of_the_id(field: str, value: Any) -> None:
+    spec = RunSpec(**{field: value})
+    assert (spec.id == RunSpec().id) == (spec == RunSpec())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"learning_rate": 1}, {"learning_rate": 1.0}), ({"hidden": [9]}, {"hidden": (9,)})],
+)
+def test_equal_specifications_have_one_id(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert RunSpec(**one).id == RunSpec(**other).id
+
+
+# --- replace --------------------------------------------------------------------------------
+
+
+def test_replace_changes_what_is_named_and_keeps_the_rest() -> None:
+    spec = RunSpec(hidden=(30,), epsilon=0.1)
+    assert spec.replace(seed=7) == RunSpec(hidden=(30,), epsilon=0.1, seed=7)
+    assert spec == RunSpec(hidden=(30,), epsilon=0.1)
+
+
+@pytest.mark.parametrize("changes", [{"seed": -1}, {"sed": 1}])
+def test_replace_checks_like_a_new_specification(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        RunSpec().replace(**changes)
+
+
+# --- learning rate --------------------------------------------------------------------------
+
+
+def test_the_rate_is_divided_from_the_drop_epoch_on() -> None:
+    spec = RunSpec(learning_rate=0.5, drop_epoch=500, drop_factor=10)
+    assert [spec.rate(epoch) for epoch in (1, 499, 500, 1000)] == [0.5, 0.5, 0.05, 0.05]
+
+
+def test_a_geometric_rise_multiplies_by_the_same_factor_every_epoch() -> None:
+    spec = RunSpec(learning_rate=0.01, learning_rate_end=100, max_epochs=5)
+    rates = [spec.rate(epoch) for epoch in range(1, 6)]
+    assert rates == [0.01, 0.1, 1.0, 10.0, 100.0]
+
+
+def test_a_linear_rise_adds_the_same_amount_every_epoch() -> None:
+    spec = RunSpec(
+        learning_rate=1, learning_rate_end=3, max_epochs=5, learning_rate_spacing="linear"
+    )
+    assert [spec.rate(epoch) for epoch in range(1, 6)] == [1, 1.5, 2, 2.5, 3]
+
+
+@pytest.mark.parametrize("spacing", ["geometric", "linear"])
+def test_a_rise_of_a_single_epoch_begins_and_ends_at_the_lower_rate(spacing: str) -> None:
+    spec = RunSpec(
+        learning_rate=1, learning_rate_end=3, max_epochs=1, learning_rate_spacing=spacing
+    )
+    assert spec.rate(1) == 1
+
+
+def test_a_rising_rate_does_not_drop() -> None:
+    spec = RunSpec(learning_rate=1, learning_rate_end=2, max_epochs=1000, drop_epoch=500)
+    assert spec.rate(500) > spec.rate(499)
