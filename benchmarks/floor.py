@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from benchmarks.problem import Problem, trained_problem
+from benchmarks.report import FOUR_ROWS, ONE_ROW
 from qagrel.kernels import LANES, load, store, zeros
 from qagrel.network import Floats
 from qagrel.spec import RunSpec
@@ -77,9 +78,9 @@ def rates() -> dict[str, float]:
     one = [(_one_row(registers), 1, registers) for registers in REGISTERS]
     four = [(_four_rows(registers), 4, registers) for registers in REGISTERS]
     return {
-        "strict, four rows at a time": max(_rate_of_block(*block, IN_L1) for block in four),
-        "strict, a row at a time": max(_rate_of_block(*block, IN_L1) for block in one),
-        "strict, a row at a time from L2": max(_rate_of_block(*block, IN_L2) for block in one),
+        FOUR_ROWS: max(_rate_of_block(*block, IN_L1) for block in four),
+        ONE_ROW: max(_rate_of_block(*block, IN_L1) for block in one),
+        f"{ONE_ROW}, from L2": max(_rate_of_block(*block, IN_L2) for block in one),
         "OpenBLAS sgemm": _rate_of_sgemm(),
     }
 
@@ -142,7 +143,7 @@ def _rate_of_sgemm() -> float:
     """Multiply-adds a second of NumPy's matrix product, the best of some tries."""
     a = np.random.default_rng(0).random((768, 768), dtype=np.float32)
     out = a @ a
-    return a.shape[0] ** 3 / _least_seconds(np.matmul, a, a, out)
+    return float(a.shape[0]) ** 3 / _least_seconds(np.matmul, a, a, out)
 
 
 def _least_seconds(function: Callable[..., Any], *arguments: Any) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from benchmarks import report
 from benchmarks.peers import AUTOGRAD, BY_HAND, JAX, NUMPY, OURS
@@ -19,7 +20,7 @@ COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers too; and a m
     BY_HAND: ("#E69F00", "D"),
     AUTOGRAD: ("#D55E00", "v"),
 }
-STYLE = {
+STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "font.size": 8,
@@ -31,18 +32,22 @@ AXES = {
     "width": "Units in each of two hidden layers",
     "depth": "Hidden layers of 300 units",
 }
+MOSAIC: list[Any] = [
+    ["speed"] * 3,
+    list(AXES),
+    ["phases"] * 3,
+]
 
 
 def draw(results: dict[str, Any], out: Path) -> None:
     """Write the figure beside `out`, as PNG and SVG."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(7.2, 7.2), layout="constrained")
-        rows = figure.subplot_mosaic(
-            [["speed"] * 6, ["batch_size"] * 2 + ["width"] * 2 + ["depth"] * 2, ["phases"] * 6],
-            height_ratios=[3, 3, 1.2],
-        )
+        rows = figure.subplot_mosaic(MOSAIC, height_ratios=[3, 3, 1.2])
         draw_speed(rows["speed"], results["speed"])
         for axis, label in AXES.items():
+            if axis != "batch_size":
+                rows[axis].sharey(rows["batch_size"])
             draw_curve(rows[axis], results["curves"][axis], label)
         draw_phases(rows["phases"], results)
         for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
@@ -72,21 +77,26 @@ def draw_speed(axes: Axes, cases: list[dict[str, Any]]) -> None:
 
 
 def draw_curve(axes: Axes, points: list[dict[str, Any]], label: str) -> None:
-    """Picoseconds a multiply-add of a dense network, over one of its sizes."""
-    for name, (colour, marker) in COLOURS.items():
-        found = [p for p in points if name in p["contenders"]]
-        if found:
-            cost = [
-                1e12 * p["contenders"][name]["seconds"]["median"] / p["multiply_adds"]
-                for p in found
-            ]
-            places = [p["at"] for p in found]
-            axes.plot(places, cost, color=colour, marker=marker, ms=4, lw=1, label=name)
-    axes.set_yscale("log")
-    if label != AXES["depth"]:
-        axes.set_xscale("log")
+    """Picoseconds a multiply-add over one of the network's sizes.
+
+    Dense multiply-adds for all; dashed, for ours, those that are needed.
+    """
+    places = [point["at"] for point in points]
+    for name, kind, line in [(OURS, "rows", "--"), *((name, "dense", "-") for name in COLOURS)]:
+        if name not in points[0]["contenders"]:
+            continue
+        cost = [
+            1e12 * point["contenders"][name]["seconds"]["median"] / point["multiply_adds"][kind]
+            for point in points
+        ]
+        colour, marker = COLOURS[name]
+        axes.plot(places, cost, line, color=colour, marker=marker, ms=4, lw=1)
+    axes.set(xscale="log", yscale="log")
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xticks(places, [str(place) for place in places], rotation=60)
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(label)
-    axes.set_ylabel("ps a dense multiply-add")
+    axes.set_ylabel("ps a multiply-add")
 
 
 def draw_phases(axes: Axes, results: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ THREADS_TARGET = (1.9, 1.97)
 FIRST_BATCH_TARGET = {"compiled": (6.0, 4.0), "cached": (1.0, 0.6)}
 MEMORY_TARGET = (400, 250)
 
+ONE_ROW, FOUR_ROWS = "strict, a row at a time", "strict, four rows at a time"
+
 Row = tuple[str, ...]
 
 
@@ -41,7 +43,16 @@ def tables(results: dict[str, Any]) -> str:
         table(("measure", "here", "target"), other_rows(results)),
         "Multiply-adds of an epoch and the floor (batch 100)",
         table(
-            ("hidden", "needed, G", "dense, G", "peak, G/s", "floor, s", "reached, s", "share"),
+            (
+                "hidden",
+                "needed, G",
+                "dense, G",
+                "peak, G/s",
+                "floor, s",
+                "bound by loads, s",
+                "reached, s",
+                "share of floor",
+            ),
             floor_rows(results),
         ),
         "Phases of the kernel (784-300-100-10, batch 100)",
@@ -69,7 +80,7 @@ def goal(target: tuple[float, float] | None) -> str:
 
 def speed_rows(results: dict[str, Any]) -> list[Row]:
     """A row a network, batch size and contender."""
-    rows = []
+    rows: list[Row] = []
     for case in results["speed"]:
         hidden, batch = tuple(case["hidden"]), case["batch_size"]
         for name, timing in case["contenders"].items():
@@ -82,7 +93,7 @@ def speed_rows(results: dict[str, Any]) -> list[Row]:
 
 def other_rows(results: dict[str, Any]) -> list[Row]:
     """Variants, threads, first batch, memory."""
-    rows = [
+    rows: list[Row] = [
         (f"{name}, times symmetric Q-AGREL", range_of(v["ratio"], 3), goal(VARIANT_TARGET))
         for name, v in results["variants"].items()
         if name != "q-agrel symmetric"
@@ -101,7 +112,7 @@ def other_rows(results: dict[str, Any]) -> list[Row]:
 
 
 def floor_of(results: dict[str, Any], hidden: list[int]) -> dict[str, float]:
-    """Needed and dense multiply-adds, peak rate, floor and reached seconds of a network."""
+    """Multiply-adds of a network, peak rate, and seconds: floor, bound by loads, reached."""
     found = next(f for f in results["floor"] if f["hidden"] == hidden)
     speed = next(c for c in results["speed"] if c["hidden"] == hidden and c["batch_size"] == 100)
     peak = max(found["rates"].values())
@@ -111,19 +122,21 @@ def floor_of(results: dict[str, Any], hidden: list[int]) -> dict[str, float]:
         "dense": found["needed"]["dense"],
         "peak": peak,
         "floor": needed / peak,
+        "loads": needed / found["rates"][ONE_ROW],
         "reached": speed["contenders"][OURS]["seconds"]["median"],
     }
 
 
 def floor_rows(results: dict[str, Any]) -> list[Row]:
     """A row a network."""
-    rows = []
+    rows: list[Row] = []
     for found in results["floor"]:
         f = floor_of(results, found["hidden"])
         giga = (f"{f[name] / 1e9:.2f}" for name in ("needed", "dense", "peak"))
+        seconds = (f"{f[name]:.3f}" for name in ("floor", "loads", "reached"))
         share = f"{100 * f['floor'] / f['reached']:.0f} %"
         label = "-".join(map(str, found["hidden"]))
-        rows.append((label, *giga, f"{f['floor']:.3f}", f"{f['reached']:.3f}", share))
+        rows.append((label, *giga, *seconds, share))
     return rows
 
 

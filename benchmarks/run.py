@@ -11,28 +11,32 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from benchmarks import machine, peers, plot, report
 from qagrel import store
-from qagrel.datasets import data_dir
+from qagrel.datasets import data_dir, load_dataset
 from qagrel.errors import InputError
 from qagrel.spec import RunSpec
+
+Task = dict[str, Any]
+Answer = dict[str, Any]
 
 ROOT = Path(__file__).parent.parent
 EPOCH = 59_000  # samples, as in Section 3
 RESULTS = ROOT / "benchmarks" / "results.json"
 SHAPES = ((300, 100), (300,))
 BATCHES = (1, 100, 1000)
-VARIANTS = {  # what qagrel trains beside symmetric Q-AGREL
+BASE = "q-agrel symmetric"
+VARIANTS: dict[str, dict[str, Any]] = {  # what qagrel can train, and at which rate
+    BASE: {},
     "q-agrel learned": {"feedback": "learned"},
     "q-agrel fixed": {"feedback": "fixed", "learning_rate": 0.1},
     "error-bp cross-entropy": {"rule": "error-bp", "learning_rate": 0.1},
@@ -79,10 +83,11 @@ def main(quick: bool = False, out: Path = RESULTS) -> None:
     Raises
     ------
     InputError
-        When MNIST is not there, or no core can be picked on this system.
+        When MNIST cannot be had, or no core can be picked on this system.
     """
     if not hasattr(os, "sched_setaffinity"):
         raise InputError("this system cannot pin a process to a core: run the benchmark on Linux")
+    load_dataset("mnist")  # missing data shows here, not in a worker
     plan = Plan(rounds=3, share=0.1) if quick else Plan(rounds=11, share=1.0)
     begin = perf_counter()
     results = {"machine": machine.describe(ROOT), "quick": quick, **measure(plan)}
@@ -124,6 +129,12 @@ def spec_of(hidden: Sequence[int] = (300, 100), batch_size: int = 100, **changes
     )
 
 
+def task_of(plan: Plan, spec: RunSpec | None = None) -> Task:
+    """What a worker needs to know to train."""
+    spec = spec_of() if spec is None else spec
+    return {"spec": spec.model_dump(mode="json"), "n_samples": plan.n_samples(spec.batch_size)}
+
+
 def say(text: str) -> None:
     """Tell how far the benchmark is."""
     print(text, file=sys.stderr, flush=True)
@@ -132,43 +143,63 @@ def say(text: str) -> None:
 # --- processes ------------------------------------------------------------------------------
 
 
-def start(measure: str, core: int | None, env: dict[str, str], **task: Any) -> subprocess.Popen:
-    """Start a worker on a core, or on all of them for None."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.worker", measure, json.dumps({"core": core, **task})],
-        cwd=ROOT,
-        env={**os.environ, **ONE_THREAD, "QAGREL_DATA_DIR": str(data_dir().resolve()), **env},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+class Worker:
+    """A process of `benchmarks.worker` on a core, or on all of them for None.
+
+    Used as a context: it ends with the block, by force if the block fails.
+    """
+
+    def __init__(
+        self, measure: str, core: int | None, task: Task, env: dict[str, str] | None = None
+    ) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.worker",
+                measure,
+                json.dumps({"core": core, **task}),
+            ],
+            cwd=ROOT,
+            env=os.environ
+            | ONE_THREAD
+            | {"QAGREL_DATA_DIR": str(data_dir().resolve())}
+            | (env or {}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.process.kill()
+        self.process.communicate()  # closes the pipes and waits
+
+    def answer(self) -> Answer:
+        """The next line that the worker writes."""
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            status = self.process.wait()
+            raise RuntimeError(f"a worker ended with status {status}: its message is above")
+        answer: Answer = json.loads(line)
+        return answer
+
+    def another(self) -> Answer:
+        """Ask for one more epoch."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.answer()
 
 
-def answer(worker: subprocess.Popen) -> dict[str, Any]:
-    """The next line of a worker."""
-    line = worker.stdout.readline()
-    if not line:
-        raise RuntimeError(f"a worker ended with status {worker.wait()}: its message is above")
-    return json.loads(line)
-
-
-@contextmanager
-def ending(worker: subprocess.Popen) -> Iterator[subprocess.Popen]:
-    """End a worker with the block: by itself, or if the block failed by force."""
-    try:
-        yield worker
-        worker.stdin.close()
-        worker.wait()
-    finally:
-        worker.kill()
-        worker.wait()
-        worker.stdout.close()
-
-
-def ask(measure: str, core: int | None, env: dict[str, str] | None = None, **task: Any) -> Any:
+def ask(measure: str, core: int | None, task: Task, env: dict[str, str] | None = None) -> Answer:
     """The one answer of a worker."""
-    with ending(start(measure, core, env or {}, **task)) as worker:
-        return answer(worker)
+    with Worker(measure, core, task, env) as worker:
+        return worker.answer()
 
 
 def the_core() -> int:
@@ -176,19 +207,17 @@ def the_core() -> int:
     return max(os.sched_getaffinity(0))
 
 
-def take_turns(tasks: dict[str, dict[str, Any]], rounds: int) -> dict[str, list[dict[str, Any]]]:
+def take_turns(tasks: dict[str, Task], rounds: int) -> dict[str, list[Answer]]:
     """Let workers train an epoch each, round after round: {task: answers}."""
-    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in tasks}
+    answers: dict[str, list[Answer]] = {name: [] for name in tasks}
     with ExitStack() as stack:
         workers = {}
         for name, task in tasks.items():  # one warms up after the other
-            workers[name] = stack.enter_context(ending(start("epochs", the_core(), {}, **task)))
-            answer(workers[name])
+            workers[name] = stack.enter_context(Worker("epochs", the_core(), task))
+            workers[name].answer()
         for _ in range(rounds):
             for name, worker in workers.items():
-                worker.stdin.write("\n")
-                worker.stdin.flush()
-                answers[name].append(answer(worker))
+                answers[name].append(worker.another())
     return answers
 
 
@@ -201,7 +230,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return dict(zip(names, np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist(), strict=True))
 
 
-def timings(answers: dict[str, list[dict[str, Any]]], base: str, scale: float) -> dict[str, Any]:
+def timings(answers: dict[str, list[Answer]], base: str, scale: float) -> dict[str, Any]:
     """Seconds an epoch of each task, and how many times those of `base` within a round."""
     seconds = {name: [a["seconds"] * scale for a in given] for name, given in answers.items()}
     return {
@@ -219,11 +248,10 @@ def agreement(contenders: list[str], plan: Plan) -> list[dict[str, Any]]:
     """That every peer learns what we learn; a benchmark of other work would mean nothing."""
     checks = []
     for hidden, batch_size in [((300, 100), 100), ((300,), 100), ((300, 100), 1000)]:
-        spec = spec_of(hidden, batch_size).model_dump(mode="json")
+        task = task_of(plan, spec_of(hidden, batch_size))
         for name in contenders[1:]:
             say(f"does {name} learn the same? hidden {hidden}, batch {batch_size}")
-            n_samples = plan.n_samples(batch_size)
-            check = ask("agreement", the_core(), contender=name, spec=spec, n_samples=n_samples)
+            check = ask("agreement", the_core(), {"contender": name, **task})
             if not check["agrees"]:
                 raise RuntimeError(f"{name} does not learn the same: {check}")
             checks.append(check)
@@ -233,29 +261,24 @@ def agreement(contenders: list[str], plan: Plan) -> list[dict[str, Any]]:
 def compare(spec: RunSpec, contenders: list[str], plan: Plan) -> dict[str, Any]:
     """Contenders on one network and batch size."""
     say(f"speed: hidden {spec.hidden}, batch {spec.batch_size}")
-    n_samples = plan.n_samples(spec.batch_size)
-    task = {"spec": spec.model_dump(mode="json"), "n_samples": n_samples}
+    task = task_of(plan, spec)
     answers = take_turns({name: {"contender": name, **task} for name in contenders}, plan.rounds)
     return {
         "hidden": list(spec.hidden),
         "batch_size": spec.batch_size,
-        "contenders": timings(answers, peers.OURS, EPOCH / n_samples),
+        "contenders": timings(answers, peers.OURS, EPOCH / task["n_samples"]),
     }
 
 
 def variants(plan: Plan) -> dict[str, Any]:
     """The other rules, feedback regimes and losses, against symmetric Q-AGREL."""
     say("speed of rules, feedback regimes and losses")
-    n_samples = plan.n_samples(100)
     tasks = {
-        name: {
-            "contender": peers.OURS,
-            "spec": spec_of(**changes).model_dump(mode="json"),
-            "n_samples": n_samples,
-        }
-        for name, changes in {"q-agrel symmetric": {}, **VARIANTS}.items()
+        name: {"contender": peers.OURS, **task_of(plan, spec_of(**changes))}
+        for name, changes in VARIANTS.items()
     }
-    return timings(take_turns(tasks, plan.rounds), "q-agrel symmetric", EPOCH / n_samples)
+    answers = take_turns(tasks, plan.rounds)
+    return timings(answers, BASE, EPOCH / plan.n_samples(100))
 
 
 def two_threads(plan: Plan) -> dict[str, Any] | None:
@@ -263,8 +286,7 @@ def two_threads(plan: Plan) -> dict[str, Any] | None:
     if len(os.sched_getaffinity(0)) < 2:
         return None
     say("two runs on two threads")
-    spec = spec_of().model_dump(mode="json")
-    seconds = ask("threads", None, spec=spec, n_samples=plan.n_samples(100), rounds=plan.rounds)
+    seconds = ask("threads", None, task_of(plan) | {"rounds": plan.rounds})
     pairs = zip(seconds["one"], seconds["two"], strict=True)
     return {"throughput": spread([2 * one / two for one, two in pairs])}
 
@@ -272,13 +294,13 @@ def two_threads(plan: Plan) -> dict[str, Any] | None:
 def first_batch(plan: Plan) -> dict[str, Any]:
     """Seconds from the start of a process to its first trained batch: compiled, then cached."""
     say("first batch: compiling, and from the cache")
-    spec = spec_of().model_dump(mode="json")
+    task = {"spec": spec_of().model_dump(mode="json")}
     times: dict[str, list[dict[str, float]]] = {"compiled": [], "cached": []}
     for _ in range(min(plan.rounds, 5)):
         with tempfile.TemporaryDirectory() as cache:
             for kind in times:
                 begin = perf_counter()
-                parts = ask("first_batch", the_core(), {"NUMBA_CACHE_DIR": cache}, spec=spec)
+                parts = ask("first_batch", the_core(), task, {"NUMBA_CACHE_DIR": cache})
                 times[kind].append({"total": perf_counter() - begin, **parts})
     return {
         kind: {part: spread([t[part] for t in given]) for part in given[0]}
@@ -290,25 +312,23 @@ def memory() -> dict[str, Any]:
     """Peak memory of `qagrel train` on MNIST."""
     say("peak memory")
     command = [sys.executable, "-m", "qagrel", "train", "--max-epochs", "5"]
-    peaks = [ask("memory", the_core(), command=command)["megabytes"] for _ in range(3)]
+    peaks = [ask("memory", the_core(), {"command": command})["megabytes"] for _ in range(3)]
     return {"megabytes": spread(peaks)}
 
 
 def phases(plan: Plan) -> dict[str, float]:
     """Seconds an epoch by phase of the kernel."""
     say("profile by phase")
-    n_samples = plan.n_samples(100)
-    spec = spec_of().model_dump(mode="json")
-    task = {"spec": spec, "n_samples": n_samples, "rounds": plan.rounds}
-    seconds = ask("phases", the_core(), **task)
-    return {phase: s * EPOCH / n_samples for phase, s in seconds.items()}
+    task = task_of(plan)
+    seconds = ask("phases", the_core(), task | {"rounds": plan.rounds})
+    return {phase: s * EPOCH / task["n_samples"] for phase, s in seconds.items()}
 
 
 def floor(hidden: tuple[int, ...]) -> dict[str, Any]:
     """Multiply-adds needed, and how many a second the core can do."""
     say(f"floor: hidden {hidden}")
     spec = spec_of(hidden).model_dump(mode="json")
-    return {"hidden": list(hidden), **ask("floor", the_core(), spec=spec, n_samples=EPOCH)}
+    return {"hidden": list(hidden), **ask("floor", the_core(), {"spec": spec, "n_samples": EPOCH})}
 
 
 def curves(plan: Plan, contenders: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -320,23 +340,21 @@ def curves(plan: Plan, contenders: list[str]) -> dict[str, list[dict[str, Any]]]
         "depth": {d: spec_of((300,) * d) for d in DEPTH_CURVE},
     }
     return {
-        axis: [
-            {"at": at, "multiply_adds": dense(spec), **compare(spec, contenders, few)}
-            for at, spec in points.items()
-        ]
+        axis: [{"at": at, **point(spec, contenders, few)} for at, spec in points.items()]
         for axis, points in specs.items()
     }
 
 
-def dense(spec: RunSpec) -> int:
-    """Multiply-adds of an epoch, no connection left out: forward, feedback and update."""
-    widths = (784, *spec.hidden, 10)
-    layers = [a * b for a, b in pairwise(widths)]
-    return EPOCH * (3 * sum(layers) - layers[0])
+def point(spec: RunSpec, contenders: list[str], plan: Plan) -> dict[str, Any]:
+    """Seconds of one network, and its multiply-adds: dense, and those that are needed."""
+    task = {"spec": spec.model_dump(mode="json"), "n_samples": EPOCH}
+    needed = ask("needed", the_core(), task)
+    multiply_adds = {kind: needed[kind] for kind in ("dense", "rows")}
+    return {"multiply_adds": multiply_adds, **compare(spec, contenders, plan)}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=main.__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Speed and memory of qagrel and its peers.")
     parser.add_argument("--quick", action="store_true", help="few rounds of a tenth of an epoch")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file to write")
     arguments = parser.parse_args()

@@ -70,6 +70,15 @@ def floor(spec: dict[str, Any], n_samples: int) -> Iterator[Answer]:
     yield measure(RunSpec(**spec), n_samples)
 
 
+def needed(spec: dict[str, Any], n_samples: int) -> Iterator[Answer]:
+    """Multiply-adds needed."""
+    from benchmarks.floor import count
+    from benchmarks.problem import trained_problem
+    from qagrel.spec import RunSpec
+
+    yield count(trained_problem(RunSpec(**spec)), n_samples)
+
+
 def phases(spec: dict[str, Any], n_samples: int, rounds: int) -> Iterator[Answer]:
     """Seconds an epoch of each phase of the kernel."""
     from benchmarks.phases import profile
@@ -110,7 +119,7 @@ def memory(command: list[str]) -> Iterator[Answer]:
 
 MEASURES = {
     measure.__name__: measure
-    for measure in (epochs, agreement, threads, floor, phases, first_batch, memory)
+    for measure in (epochs, agreement, threads, floor, needed, phases, first_batch, memory)
 }
 
 if __name__ == "__main__":

@@ -33,9 +33,10 @@ from collections import namedtuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
 from numba.np.arrayobj import populate_array
 
 LANES = 16  # numbers in a vector: rows are padded to a multiple of this
@@ -766,45 +767,6 @@ def _add_lanes(typing, vector):
 
 
 @intrinsic
-def _add(typing, a, b):
-    def generate(context, builder, signature, arguments):
-        return _each(context, builder, a, builder.fadd, arguments)
-
-    return a(a, b), generate
-
-
-@intrinsic
-def _multiply(typing, a, b):
-    def generate(context, builder, signature, arguments):
-        return _each(context, builder, a, builder.fmul, arguments)
-
-    return a(a, b), generate
-
-
-@intrinsic
-def _splat(typing, number, like):
-    def generate(context, builder, signature, arguments):
-        first = builder.insert_element(
-            ir.Constant(ir.VectorType(arguments[0].type, LANES), ir.Undefined),
-            arguments[0],
-            ir.Constant(ir.IntType(32), 0),
-        )
-        lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
-        register = builder.shuffle_vector(first, first, lane_0)
-        return _pack(context, builder, like, [register] * (like.lanes // LANES))
-
-    return like(number, like), generate
-
-
-@overload(zeros, prefer_literal=True)
-def _overload_zeros(matrix, registers):
-    if not isinstance(registers, types.IntegerLiteral):
-        return None
-    number = registers.literal_value
-    return lambda matrix, registers: _zeros(matrix, number)
-
-
-@intrinsic
 def _prefetch(typing, array, i):
     def generate(context, builder, signature, arguments):
         buffer = context.make_array(array)(context, builder, arguments[0])
@@ -822,42 +784,42 @@ def _prefetch(typing, array, i):
     return types.void(array, i), generate
 
 
-@overload(prefetch)
-def _overload_prefetch(array, i):
-    return lambda array, i: _prefetch(array, i)
+@infer_global(operator.add)
+class _VectorPlusVector(AbstractTemplate):
+    def generic(self, arguments, keywords):
+        a, b = arguments
+        return signature(a, a, b) if isinstance(a, Vector) and a == b else None
 
 
-@overload(view)
-def _overload_view(flat, start, rows, columns):
-    return lambda flat, start, rows, columns: _view(flat, start, rows, columns)
+@lower_builtin(operator.add, Vector, Vector)
+def _add(context, builder, signature, arguments):
+    return _each(context, builder, signature.return_type, builder.fadd, arguments)
 
 
-@overload(load)
-def _overload_load(matrix, row, column, like):
-    return lambda matrix, row, column, like: _load(matrix, row, column, like)
+@infer_global(operator.mul)
+class _NumberTimesVector(AbstractTemplate):
+    def generic(self, arguments, keywords):
+        a, b = arguments
+        return signature(b, a, b) if isinstance(b, Vector) and a in (b, b.dtype) else None
 
 
-@overload(store)
-def _overload_store(matrix, row, column, vector):
-    return lambda matrix, row, column, vector: _store(matrix, row, column, vector)
+@lower_builtin(operator.mul, Vector, Vector)
+def _multiply(context, builder, signature, arguments):
+    return _each(context, builder, signature.return_type, builder.fmul, arguments)
 
 
-@overload(add_lanes)
-def _overload_add_lanes(vector):
-    return lambda vector: _add_lanes(vector)
+@lower_builtin(operator.mul, types.Float, Vector)
+def _scale(context, builder, signature, arguments):
+    vector, (number, values) = signature.return_type, arguments
+    undefined = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+    register = builder.shuffle_vector(first, first, lane_0)
+    copies = _pack(context, builder, vector, [register] * (vector.lanes // LANES))
+    return _each(context, builder, vector, builder.fmul, (copies, values))
 
 
-@overload(operator.add)
-def _overload_add(a, b):
-    if isinstance(a, Vector) and a == b:
-        return lambda a, b: _add(a, b)
-    return None
-
-
-@overload(operator.mul)
-def _overload_multiply(a, b):
-    if isinstance(a, Vector) and a == b:
-        return lambda a, b: _multiply(a, b)
-    if isinstance(b, Vector) and a == b.dtype:
-        return lambda a, b: _multiply(_splat(a, b), b)
-    return None
+PLAIN = {f.__name__: f for f in (zeros, load, store, add_lanes, view, prefetch)}
+if not config.DISABLE_JIT:
+    zeros, load, store, add_lanes = _zeros, _load, _store, _add_lanes
+    view, prefetch = _view, _prefetch

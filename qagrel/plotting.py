@@ -411,7 +411,8 @@ def table1(table: Mapping[Row, Summary], paper: Paper, seed: int | None = None) 
     panels[0].set(xlabel="accuracy (%)", ylim=(len(lines) - 0.5, -0.7))
     panels[0].set_yticks(range(len(lines)), [_line_label(line) for line in lines])
     for tick, line in zip(panels[0].get_yticklabels(), lines, strict=True):
-        tick.set_fontweight("normal" if isinstance(line, Row) else "bold")
+        is_heading = isinstance(line, str) and not line.startswith(" ")
+        tick.set_fontweight("bold" if is_heading else "normal")
     panels[1].set(xlabel="epochs", xscale="log")
     for axes in panels:
         axes.tick_params("y", length=0)
@@ -467,9 +468,15 @@ def row_points(
 
 
 def benchmark_points(axes: Axes, lines: Sequence[Row | str], paper: Paper) -> None:
-    """The accuracies that the literature gives."""
+    """The accuracies that the literature gives; as numbers where they lie off the axis."""
+    left = axes.get_xlim()[0]
     for name, accuracy in paper.benchmark.items():
-        axes.plot(accuracy, lines.index(f"  {name}"), "x", color=BLACK, ms=4)
+        height = lines.index(f"  {name}")
+        if accuracy < left:
+            axes.text(left, height, f" ◂ {accuracy:g}", va="center", fontsize=6)
+        else:
+            axes.plot(accuracy, height, "x", color=BLACK, ms=4)
+    axes.set_xlim(left=left)
 
 
 def _table_legend(seed: int | None) -> list[Line2D]:
@@ -480,8 +487,40 @@ def _table_legend(seed: int | None) -> list[Line2D]:
         "our mean, 95 % interval (Q-AGREL)": {"marker": "o", "color": BLUE},
         "our mean, 95 % interval (error-BP)": {"marker": "s", "color": VERMILLION},
         "paper, mean ± standard deviation (MNIST)": {"marker": "D", "color": BLACK, "ms": 2.5},
-        "literature (MNIST)": {"marker": "x", "color": BLACK, "ls": ""},
     }
     if seed is not None:
         marks[f"seed {seed}"] = {"marker": "o", "color": GREY, "ls": ""}
     return [Line2D([], [], label=label, **look) for label, look in marks.items()]
+
+
+def table1_text(table: pd.DataFrame, paper: Paper) -> pd.DataFrame:
+    """Table 1 to be read: ours beside the paper's as mean (standard deviation), then literature.
+
+    Parameters
+    ----------
+    table : as `analysis.table1` gives it.
+    """
+    lines = []
+    for row in table.to_dict("records"):
+        means = {
+            f"{measure}, {whose}": _mean_and_std(
+                row[f"{prefix}{measure}_mean"], row[f"{prefix}{measure}_std"], decimals
+            )
+            for measure, decimals in (("accuracy", 2), ("epochs", 0))
+            for whose, prefix in (("ours", ""), ("paper", "paper_"))
+        }
+        verdicts = {f"{measure}, verdict": row[f"{measure}_verdict"] for measure in MEASURES}
+        named = {name: row[name] for name in ("rule", "feedback", "hidden")}
+        numbers = {"α": f"{row['learning_rate']:g}", "seeds": str(row["n_seeds"])}
+        lines.append({**named, **numbers, **means, **verdicts})
+    literature = [
+        {"rule": "error-bp", "feedback": "LeCun et al. (1998)", "hidden": name}
+        | {"accuracy, paper": f"{accuracy:.2f}"}
+        for name, accuracy in paper.benchmark.items()
+    ]
+    return pd.DataFrame([*lines, *literature]).fillna("")
+
+
+def _mean_and_std(mean: float, std: float, decimals: int) -> str:
+    spread = "–" if np.isnan(std) else f"{std:.{decimals}f}"
+    return f"{mean:.{decimals}f} ({spread})"

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from qagrel.network import Floats
-from qagrel.plotting import BLACK, DOUBLE, GREEN, VERMILLION, new_figure, styled
+from qagrel.plotting import BLACK, DOUBLE, GREEN, GREY, VERMILLION, new_figure, styled
 from qagrel.trial import Trial
 
 Point = npt.ArrayLike
@@ -61,7 +61,7 @@ def action_selection(axes: Axes, trial: Trial) -> None:
     _wires(axes, centres)
     _units(axes, trial, centres, [len(centres) - 1])
     for z, (x, y) in zip(trial.signals[-1], centres[-1], strict=True):
-        text = f"$z$ = {number(float(z))}"
+        text = f"$z$ = {z:.0f}"
         axes.text(x, y + RADIUS + 1.5, text, ha="center", fontsize=TEXT)
     _ring(axes, centres[-1][trial.winner])
 
@@ -122,8 +122,8 @@ def key(axes: Axes, trial: Trial) -> None:
         _arrow(axes, (1, y), (9, y), colour, lw=1.0)
         _arrow(axes, (11, y), (19, y), colour, lw=1.0, ls=DASHED)
         axes.text(21, y, f"{text}: positive, negative", va="center", fontsize=TEXT)
-    rate = f"α = {trial.spec.learning_rate:g}; the right action is the chosen one: "
-    axes.text(1, -6, rate + ("yes" if trial.reward else "no"), va="center", fontsize=TEXT)
+    settings = f"learning rate α = {trial.spec.learning_rate:g}, reward r = {trial.reward:g}"
+    axes.text(1, -6, settings, va="center", fontsize=TEXT)
 
 
 # --- Fig. 2 ---------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def key(axes: Axes, trial: Trial) -> None:
 @styled
 def local_information(trial: Trial, unit: int) -> Figure:
     """Fig. 2: the notation, and all that a unit of the first hidden layer knows and does."""
-    figure = new_figure(DOUBLE, 0.42 * DOUBLE)
+    figure = new_figure(DOUBLE, 0.41 * DOUBLE)
     left, right = figure.subplots(1, 2, width_ratios=(68, 115))
     notation(left, trial)
     left.set_title("a  notation")
@@ -164,8 +164,9 @@ def notation(axes: Axes, trial: Trial) -> None:
 
 def node_detail(axes: Axes, trial: Trial, unit: int) -> None:
     """Signals through a unit of the first hidden layer, forward above and feedback below."""
-    _blank(axes, (0, 115), (-12, 62))
-    frame = FancyBboxPatch((29, 8), 60, 47, boxstyle="round,pad=1", fc="#f6f6f6", ec=FAINT, lw=0.8)
+    _blank(axes, (0, 115), (-9, 60))
+    frame = FancyBboxPatch((29, 8), 60, 47, boxstyle="round,pad=1", fc="#f6f6f6", ec=FAINT)
+    frame.set_zorder(-1)
     axes.add_patch(frame)
     _forward_path(axes, trial, unit)
     _feedback_path(axes, trial, unit)
@@ -222,23 +223,23 @@ def _feedback_path(axes: Axes, trial: Trial, unit: int) -> None:
 def _update_equations(axes: Axes, trial: Trial, unit: int) -> None:
     """The four factors of each change (Eq. 1), in numbers."""
     rate, delta = trial.spec.learning_rate, number(trial.delta)
-    _boxed(axes, 16, 8, _delta(trial))
-    y = 4.0
+    _boxed(axes, 14, 12, _delta(trial))
+    y = 2.0
     for i, (x, change) in enumerate(
         zip(trial.activities[0], trial.changes[0][:, unit], strict=True), 1
     ):
         factors = f"{rate:g} · {delta} · {number(x)} · {_signed(trial.signals[0][unit])}"
-        text = rf"$\Delta u_{{{i}}}$ = α δ $x_{i}$ $g$ $fb$ = {factors} = {number(change)}"
-        axes.text(29, y, text, va="center", fontsize=TEXT, color=VERMILLION)
+        text = rf"$\Delta u_{{{i}}}$ = α δ $x_{i}$ $g$ $fb$ = {factors} {_equals(change)}"
+        axes.text(1, y, text, va="center", fontsize=TEXT, color=VERMILLION)
         y -= 4.2
-    y = 4.0
+    y = 2.0
     own = trial.activities[1][unit]
     for k, (sent, change) in enumerate(
         zip(trial.signals[1], trial.changes[1][unit], strict=True), 1
     ):
         factors = f"{rate:g} · {delta} · {number(own)} · {_signed(sent)}"
-        text = rf"$\Delta v_{{{k}}} = \Delta v$′$_{{{k}}}$ = {factors} = {number(change)}"
-        axes.text(78, y, text, va="center", fontsize=TEXT, color=VERMILLION)
+        text = rf"$\Delta v_{{{k}}} = \Delta v$′$_{{{k}}}$ = {factors} {_equals(change)}"
+        axes.text(64, y, text, va="center", fontsize=TEXT, color=VERMILLION)
         y -= 4.2
 
 
@@ -248,7 +249,7 @@ def _update_equations(axes: Axes, trial: Trial, unit: int) -> None:
 @styled
 def gating(opened: Trial, closed: Trial, layer: int, unit: int) -> Figure:
     """Fig. 3: the same hidden unit with an open and with a closed gate."""
-    figure = new_figure(DOUBLE, 0.40 * DOUBLE)
+    figure = new_figure(DOUBLE, 0.37 * DOUBLE)
     left, right = figure.subplots(1, 2)
     for axes, trial, title in ((left, opened, "a  open gate"), (right, closed, "b  closed gate")):
         gate_panel(axes, trial, layer, unit)
@@ -267,8 +268,11 @@ def gate_panel(axes: Axes, trial: Trial, layer: int, unit: int) -> None:
     sends = trial.signals[layer][:, None] != 0
     back = trial.feedback_weights[layer][[unit]].T
     opened = trial.gate(layer, unit)
-    colour = GREEN if opened else FAINT
+    colour = GREEN if opened else GREY
     _bundle(axes, centres[layer + 1] + BELOW, node + BELOW, back, colour, sends, SMALL)
+    if not opened:
+        x, y = 0.75 * node[0] + 0.25 * centres[layer + 1][trial.winner] + BELOW
+        axes.text(x, y, "✕", ha="center", va="center", fontsize=8, color=BLACK, zorder=5)
     if layer > 1:
         down = trial.feedback_weights[layer - 1][:, [unit]].T
         passed = np.array([[opened]]) & (trial.activities[layer - 1] > 0)[None, :]
@@ -282,11 +286,11 @@ def gate_panel(axes: Axes, trial: Trial, layer: int, unit: int) -> None:
 def _gate_notes(axes: Axes, trial: Trial, layer: int, unit: int, node: Floats) -> None:
     total = float(trial.net_inputs[layer - 1][unit])
     text = f"$a$ = {number(total)}\n$g$ = {int(trial.gate(layer, unit))}"
-    axes.text(node[0], node[1] + RADIUS + 1.2, text, ha="center", va="bottom", fontsize=TEXT)
-    changes = ", ".join(number(change) for change in trial.changes[layer - 1][:, unit])
-    bottom = axes.get_ylim()[0]
-    text = f"changes of its synapses: {changes}"
-    axes.text(node[0], bottom + 1, text, ha="center", fontsize=TEXT, color=VERMILLION)
+    axes.text(node[0] - 2.5, node[1] + RADIUS + 1, text, va="bottom", fontsize=TEXT)
+    changes = "\n".join(number(change) for change in trial.changes[layer - 1][:, unit])
+    text = f"{_delta(trial)}\n\nchanges of its\nsynapses:\n{changes}"
+    right, top = axes.get_xlim()[1], axes.get_ylim()[1]
+    axes.text(right, top - 6, text, va="top", fontsize=TEXT, color=VERMILLION)
 
 
 # --- numbers --------------------------------------------------------------------------------
@@ -303,6 +307,11 @@ def _signed(value: float) -> str:
     return number(value) if value >= 0 else f"({number(value)})"
 
 
+def _equals(value: float) -> str:
+    text = number(value)
+    return f"≈ {text[1:]}" if text.startswith("≈") else f"= {text}"
+
+
 def _delta(trial: Trial) -> str:
     value = float(trial.activities[-1][trial.winner])
     return f"δ = r − q = {trial.reward:g} − {_signed(value)} = {number(trial.delta)}"
@@ -312,7 +321,7 @@ def _delta(trial: Trial) -> str:
 
 
 def _blank(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
-    axes.set(xlim=x, ylim=y, aspect="equal")
+    axes.set(xlim=x, ylim=y, aspect="equal", anchor="NW")
     axes.set_axis_off()
 
 
@@ -393,7 +402,7 @@ def _bundle(
             continue
         width = 0.35 + 0.9 * abs(values[i, j]) / largest
         _arrow(axes, first, last, colour, lw=width, ls="-" if values[i, j] >= 0 else DASHED)
-        x, y = (first + 0.58 * (last - first)).tolist()
+        x, y = (starts[i] + 0.6 * (ends[j] - starts[i])).tolist()
         look: Any = {"ha": "center", "va": "center", "fontsize": LABEL, "color": colour}
         axes.text(x, y, number(float(values[i, j])), bbox=SOFT, zorder=3, **look)
 

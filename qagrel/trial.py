@@ -163,7 +163,8 @@ def find_trial(spec: RunSpec, wanted: Callable[[Trial], bool], **shape: int) -> 
 def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial, Trial]:
     """A unit of a hidden layer, a trial in which its gate is open, and one in which it is closed.
 
-    It is the first unit that both are found of, with the first trial of each kind.
+    It is the first unit that both are found of, with the first trial of each kind that is
+    rewarded and in which the layer below is active, so that a closed gate alone stops learning.
 
     Raises
     ------
@@ -172,8 +173,8 @@ def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial
     """
     for unit in range(spec.hidden[layer - 1]):
         try:
-            opened = find_trial(spec, partial(_gate_is, True, layer, unit), **shape)
-            closed = find_trial(spec, partial(_gate_is, False, layer, unit), **shape)
+            opened = find_trial(spec, partial(_shows_gate, True, layer, unit), **shape)
+            closed = find_trial(spec, partial(_shows_gate, False, layer, unit), **shape)
         except InputError:
             continue
         return unit, opened, closed
@@ -183,5 +184,6 @@ def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial
     )
 
 
-def _gate_is(state: bool, layer: int, unit: int, trial: Trial) -> bool:
-    return trial.gate(layer, unit) is state
+def _shows_gate(state: bool, layer: int, unit: int, trial: Trial) -> bool:
+    is_driven = (trial.activities[layer - 1] > 0).any()
+    return trial.gate(layer, unit) is state and trial.reward == 1 and bool(is_driven)

@@ -233,7 +233,7 @@ def test_an_edited_kernel_never_gives_its_old_answer(tmp_path: Path) -> None:
     package = tmp_path / "edited"
     package.mkdir()
     (package / "__init__.py").touch()
-    source = shutil.copy(kernels.__file__, package)
+    source = Path(shutil.copy(kernels.__file__, package))
     cache = str(tmp_path / "cache")
 
     def run() -> Any:

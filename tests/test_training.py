@@ -1,5 +1,6 @@
 """One training run: the protocol of Section 3, what is recorded, and how a run can end."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +75,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
 def contents(history: History) -> Any:
     """All numbers of a run, comparable bit for bit."""
     matrices = [w.tobytes() for w in (*history.weights, *history.feedback_weights)]
-    return repr(history.rows), history.confusion.tolist(), matrices, history.test_accuracy
+    return json.dumps(history.rows), history.confusion.tolist(), matrices, history.test_accuracy
 
 
 # --- the protocol ----------------------------------------------------------------------------

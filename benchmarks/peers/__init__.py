@@ -31,4 +31,5 @@ def missing(name: str) -> str | None:
 def load(name: str) -> "type[Contender]":
     """The class of a contender."""
     module, contender, _ = HOMES[name]
-    return getattr(import_module(f"benchmarks.peers.{module}"), contender)
+    found: type[Contender] = getattr(import_module(f"benchmarks.peers.{module}"), contender)
+    return found

@@ -63,7 +63,10 @@ def train_epoch(
 
 
 def batch_loss(
-    weights: Weights, images: jax.Array, labels: jax.Array, exploration: tuple
+    weights: Weights,
+    images: jax.Array,
+    labels: jax.Array,
+    exploration: tuple[jax.Array, jax.Array, float],
 ) -> tuple[jax.Array, jax.Array]:
     """Mean loss of the selected actions, and how many of them were wrong."""
     y = images

@@ -1,10 +1,13 @@
 """NumPy and OpenBLAS: matrix products into buffers that are made once."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs
 
 from benchmarks.problem import Draws, Problem
 from qagrel.network import Floats, Ints
+
+Bools = NDArray[np.bool_]
 
 
 class NumpyPeer:
@@ -43,10 +46,10 @@ class NumpyPeer:
             if layer is not self.layers[-1]:
                 np.maximum(layer, 0, out=layer)
 
-    def select(self, explore: Ints, choose: Floats) -> Ints:
+    def select(self, explore: Bools, choose: Floats) -> Ints:
         """The best action, or where a trial explores one drawn from the Boltzmann distribution."""
         q = self.layers[-1]
-        action = q.argmax(axis=1)
+        action: Ints = q.argmax(axis=1)
         if explore.any():
             p = np.exp((q - q.max(axis=1, keepdims=True)) / self.spec.temperature)
             cumulative = p.cumsum(axis=1)
@@ -54,11 +57,11 @@ class NumpyPeer:
             action = np.where(explore, drawn.sum(axis=1), action)
         return action
 
-    def learn(self, action: Ints, reward: Ints) -> None:
+    def learn(self, action: Ints, reward: Bools) -> None:
         """Change all weights by the gradient of (q_s - r)^2 / 2, averaged over the batch."""
         signal = self.signals[-1]
         signal[:] = 0
-        delta = reward - self.layers[-1][self.trials, action]
+        delta: Floats = reward - self.layers[-1][self.trials, action]
         signal[self.trials, action] = delta * (self.spec.learning_rate / self.spec.batch_size)
         for layer in range(len(self.matrices) - 1, -1, -1):
             weights, y, above = self.matrices[layer], self.layers[layer], self.signals[layer + 1]

@@ -1,6 +1,5 @@
 """PyTorch, eager: once with autograd, once with the gradients written out."""
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import linear, mse_loss
@@ -55,7 +54,7 @@ class TorchPeer:
 
     def weights(self) -> list[Floats]:
         """The present weights, copied."""
-        return [np.array(w.detach().T) for w in self.matrices]
+        return [w.detach().numpy().T.copy() for w in self.matrices]
 
 
 class TorchAutograd(TorchPeer):

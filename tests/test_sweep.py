@@ -1,0 +1,406 @@
+"""Many runs: kept as they finish, taken up again, the same whatever the number of workers."""
+
+import contextlib
+import json
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numba
+import numpy as np
+import pytest
+
+from qagrel import Dataset, History, InputError, RunSpec, load_dataset, network, save, sweep, train
+
+compiled_only = pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT),
+    reason="the runs of the fingerprint take minutes where nothing is compiled",
+)
+
+
+@pytest.fixture
+def spec(idx_folder: Callable[..., Path]) -> RunSpec:
+    return RunSpec(
+        dataset=str(idx_folder()),
+        hidden=(5,),
+        batch_size=4,
+        max_epochs=3,
+        validation_size=10,
+        validation_every=1,
+        stop_checks=2,
+        feedback="learned",
+    )
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of kept runs, at first not there; the fingerprint costs nothing."""
+    monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(sweep, "fingerprint", lambda precision="float32": precision)
+    return tmp_path / "state" / "runs"
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of the runs that are really trained."""
+    seeds = []
+
+    def note(spec: RunSpec, *arguments: Any, **options: Any) -> History:
+        seeds.append(spec.seed)
+        return train(spec, *arguments, **options)
+
+    monkeypatch.setattr(sweep, "train", note)
+    return seeds
+
+
+def seeds_of(spec: RunSpec, n: int) -> list[RunSpec]:
+    return [spec.replace(seed=seed) for seed in range(n)]
+
+
+def contents(history: History) -> Any:
+    """All that a run has, comparable bit for bit."""
+    matrices = [w.tobytes() for w in (*history.weights, *history.feedback_weights)]
+    numbers = (json.dumps(history.rows), history.confusion.tolist(), history.test_accuracy)
+    return history.spec, history.status, numbers, matrices
+
+
+def files(state: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(state.glob("*.npz"))}
+
+
+# --- one run ---------------------------------------------------------------------------------
+
+
+def test_a_run_is_trained_once(spec: RunSpec, trained: list[int]) -> None:
+    first, second = sweep.run(spec), sweep.run(spec)
+    assert trained == [0]
+    assert contents(first) == contents(second) == contents(train(spec))
+
+
+def test_a_kept_run_has_no_epochs_to_report(spec: RunSpec) -> None:
+    rows: list[Any] = []
+    sweep.run(spec, on_epoch=rows.append)
+    n_epochs = len(rows)
+    sweep.run(spec, on_epoch=rows.append)
+    assert len(rows) == n_epochs > 0
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"learning_rate": 0.5}, {"precision": "float64"}, {"max_epochs": 2}]
+)
+def test_another_spec_is_another_run(spec: RunSpec, state: Path, change: dict[str, Any]) -> None:
+    sweep.run(spec)
+    assert sweep.run(spec.replace(**change)).spec != spec
+    assert len(files(state)) == 2
+
+
+@pytest.mark.parametrize("field", ["train_images", "train_labels", "test_images", "test_labels"])
+def test_other_data_make_another_run(
+    spec: RunSpec, field: str, trained: list[int], state: Path
+) -> None:
+    dataset = load_dataset(spec.dataset)
+    sweep.run(spec, dataset)
+    sweep.run(spec, replace(dataset, **{field: getattr(dataset, field)[::-1].copy()}))
+    assert trained == [0, 0]
+    assert len(files(state)) == 2
+
+
+def test_another_fingerprint_makes_another_run(
+    spec: RunSpec, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep.run(spec)
+    monkeypatch.setattr(sweep, "fingerprint", lambda _: "of other arithmetic")
+    sweep.run(spec)
+    assert trained == [0, 0]
+
+
+def test_batches_are_trained_for_where_the_kept_run_has_none(
+    spec: RunSpec, trained: list[int]
+) -> None:
+    assert sweep.run(spec).batches is None
+    assert sweep.run(spec, record_batches=True).batches is not None
+    assert sweep.run(spec, record_batches=True).batches is not None
+    assert sweep.run(spec).batches is not None
+    assert trained == [0, 0]
+
+
+def test_a_diverged_run_is_kept(spec: RunSpec, trained: list[int]) -> None:
+    with np.errstate(all="ignore"):
+        first = sweep.run(spec.replace(learning_rate=1e30))
+    second = sweep.run(spec.replace(learning_rate=1e30))
+    assert trained == [0]
+    assert first.diverged_at == second.diverged_at == 1
+    assert np.isnan([first.test_accuracy, second.test_accuracy]).all()
+
+
+def test_a_run_waits_for_another_process_that_trains_it(
+    spec: RunSpec, trained: list[int], state: Path
+) -> None:
+    history = train(spec)
+    path = state / f"{sweep.run_key(spec, load_dataset(spec.dataset))}.npz"
+    state.mkdir(parents=True)
+    found: list[History] = []
+    waiting = threading.Thread(target=lambda: found.append(sweep.run(spec)))
+    with filelock.FileLock(path.with_suffix(".lock")):
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        save(history, path)
+    waiting.join(10)
+    assert contents(found[0]) == contents(history)
+    assert trained == []
+
+
+def test_the_lock_of_a_killed_process_holds_nobody_up(spec: RunSpec, state: Path) -> None:
+    state.mkdir(parents=True)
+    path = state / f"{sweep.run_key(spec, load_dataset(spec.dataset))}.lock"
+    path.touch()
+    assert sweep.run(spec).n_epochs > 0
+
+
+def change_a_byte(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"", lambda data: data[: len(data) // 2], change_a_byte, lambda _: b"no run"],
+    ids=["empty", "cut short", "one byte changed", "something else"],
+)
+def test_a_damaged_kept_run_is_refused_and_named(
+    spec: RunSpec, state: Path, trained: list[int], damage: Callable[[bytes], bytes]
+) -> None:
+    sweep.run(spec)
+    [path] = state.glob("*.npz")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=f"^{path} is "):
+        sweep.run(spec)
+    path.unlink()
+    sweep.run(spec)
+    assert trained == [0, 0]
+
+
+def test_runs_are_kept_in_the_working_folder_unless_said_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("QAGREL_STATE_DIR")
+    assert sweep.state_folder() == Path(".qagrel/runs")
+
+
+# --- many runs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2, None])
+def test_runs_come_back_in_order(spec: RunSpec, workers: int | None) -> None:
+    specs = [
+        spec.replace(seed=seed, max_epochs=epochs) for seed, epochs in ((3, 9), (1, 1), (2, 1))
+    ]
+    assert [h.spec for h in sweep.run_all(specs, workers=workers)] == specs
+
+
+def test_the_number_of_workers_changes_no_byte(
+    spec: RunSpec, state: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    specs = seeds_of(spec, 6)
+    alone = [contents(history) for history in sweep.run_all(specs, workers=1)]
+    monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path / "other"))
+    together = [contents(history) for history in sweep.run_all(specs, workers=3)]
+    assert alone == together
+    assert files(state) == files(tmp_path / "other" / "runs")
+    assert len(files(state)) == 6
+
+
+def test_finished_runs_are_not_trained_again(spec: RunSpec, trained: list[int]) -> None:
+    first = sweep.run_all(seeds_of(spec, 3), workers=2)
+    assert sorted(trained) == [0, 1, 2]
+    again = sweep.run_all(seeds_of(spec, 4), workers=2)
+    assert sorted(trained) == [0, 1, 2, 3]
+    assert [contents(h) for h in again[:3]] == [contents(h) for h in first]
+
+
+def test_a_run_that_is_asked_for_twice_is_trained_once(spec: RunSpec, trained: list[int]) -> None:
+    first, second = sweep.run_all([spec, spec], workers=2)
+    assert trained == [0]
+    assert contents(first) == contents(second)
+
+
+def test_several_data_sets_in_one_sweep(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch, patches: Dataset
+) -> None:
+    known = {spec.dataset: load_dataset(spec.dataset), "patches": patches}
+    monkeypatch.setattr(sweep, "load_dataset", known.__getitem__)
+    specs = [spec, spec.replace(dataset="patches")]
+    histories = sweep.run_all(specs, workers=2)
+    for history in histories:
+        assert contents(history) == contents(train(history.spec, known[history.spec.dataset]))
+
+
+def test_a_misfit_is_refused_before_any_work(spec: RunSpec, trained: list[int]) -> None:
+    with pytest.raises(InputError, match="validation_size: 500"):
+        sweep.run_all([spec, spec.replace(validation_size=500)], workers=1)
+    assert trained == []
+
+
+class BreakdownError(Exception):
+    pass
+
+
+def test_an_interrupted_sweep_keeps_what_is_finished(
+    spec: RunSpec, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = sweep.train
+
+    def break_down(spec: RunSpec, *arguments: Any, **options: Any) -> History:
+        if spec.seed == 2:
+            raise BreakdownError
+        return note(spec, *arguments, **options)
+
+    monkeypatch.setattr(sweep, "train", break_down)
+    with pytest.raises(BreakdownError):
+        sweep.run_all(seeds_of(spec, 4), workers=1)
+    assert trained == [0, 1]
+    monkeypatch.setattr(sweep, "train", note)
+    sweep.run_all(seeds_of(spec, 4), workers=1)
+    assert trained == [0, 1, 2, 3]
+
+
+def test_a_breakdown_stops_the_other_runs(
+    spec: RunSpec, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run would go on for ten seconds; it leaves nothing behind."""
+    second_runs, ended = threading.Event(), []
+
+    def stand_in(spec: RunSpec, _: Any, *, on_epoch: Any, **__: Any) -> None:
+        if spec.seed == 0:
+            second_runs.wait(10)
+            raise BreakdownError
+        try:
+            for _ in range(1000):
+                second_runs.set()
+                on_epoch({})
+                time.sleep(0.01)
+            ended.append("at its end")
+        except sweep.StoppedError:
+            ended.append("stopped")
+            raise
+
+    monkeypatch.setattr(sweep, "train", stand_in)
+    started = time.monotonic()
+    with pytest.raises(BreakdownError):
+        sweep.run_all(seeds_of(spec, 2), workers=2)
+    while not ended and time.monotonic() < started + 20:
+        time.sleep(0.01)
+    assert ended == ["stopped"]
+    assert files(state) == {}
+
+
+def test_progress_ends_full(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though one run is there already and others end early."""
+    bars = []
+
+    class Bar(sweep.tqdm):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**{**options, "disable": False})
+            bars.append(self)
+
+    monkeypatch.setattr(sweep, "tqdm", Bar)
+    specs = [spec.replace(seed=seed, stop_checks=1) for seed in range(2)]
+    specs.append(spec.replace(seed=2, stop_checks=0))
+    sweep.run(specs[1])
+    histories = sweep.run_all(specs, workers=2)
+    assert [history.n_epochs for history in histories] == [1, 1, 3]
+    assert bars[0].n == bars[0].total == 5
+
+
+# --- on a cluster ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A stand-in for Dask that runs everything here; the addresses that were asked for."""
+    addresses = []
+
+    def client(address: str, **_: Any) -> Any:
+        addresses.append(address)
+        if address == "nowhere":
+            raise OSError("timed out")
+        return contextlib.nullcontext()
+
+    monkeypatch.setitem(sys.modules, "distributed", types.SimpleNamespace(Client=client))
+    monkeypatch.setattr(sweep.joblib, "parallel_config", lambda **_: contextlib.nullcontext())
+    return addresses
+
+
+def test_a_cluster_gives_the_same_bytes(
+    spec: RunSpec, cluster: list[str], state: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here = sweep.run_all(seeds_of(spec, 3))
+    monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path / "other"))
+    there = sweep.run_all(seeds_of(spec, 3), scheduler="tcp://host:1")
+    assert cluster == ["tcp://host:1"]
+    assert [contents(history) for history in there] == [contents(history) for history in here]
+    assert files(tmp_path / "other" / "runs") == files(state)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_finished_runs_are_not_sent_to_a_cluster(spec: RunSpec, trained: list[int]) -> None:
+    sweep.run(spec.replace(seed=1))
+    histories = sweep.run_all(seeds_of(spec, 3), scheduler="tcp://host:1")
+    assert [history.spec.seed for history in histories] == [0, 1, 2]
+    assert trained == [1, 0, 2]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_that_computes_other_numbers_is_refused(
+    spec: RunSpec, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = sweep._remote
+    monkeypatch.setattr(sweep, "_remote", lambda *given: (0, "other", remote(*given)[2]))
+    with pytest.raises(InputError, match="other numbers than this machine"):
+        sweep.run_all([spec], scheduler="tcp://host:1")
+    assert files(state) == {}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_that_does_not_answer_is_named(spec: RunSpec) -> None:
+    with pytest.raises(InputError, match="scheduler: 'nowhere' does not answer: timed out"):
+        sweep.run_all([spec], scheduler="nowhere")
+
+
+def test_a_cluster_needs_dask(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)  # importing it fails
+    with pytest.raises(InputError, match="Dask, which is not installed"):
+        sweep.run_all([spec], scheduler="tcp://host:1")
+
+
+# --- the fingerprint -------------------------------------------------------------------------
+
+real_fingerprint = sweep.fingerprint
+
+
+@compiled_only
+def test_fingerprints_differ_by_precision() -> None:
+    assert real_fingerprint("float64") != real_fingerprint("float32")
+
+
+@compiled_only
+@pytest.mark.parametrize("relative_change", [0.0, 1e-7])
+def test_the_fingerprint_sees_the_last_bits(
+    monkeypatch: pytest.MonkeyPatch, relative_change: float
+) -> None:
+    """Of the initial weights; without a change it is the same, however often it is computed."""
+    draw_weights = network.draw_weights
+
+    def changed(*arguments: Any) -> Any:
+        return [w * w.dtype.type(1 + relative_change) for w in draw_weights(*arguments)]
+
+    monkeypatch.setattr(network, "draw_weights", changed)
+    same = real_fingerprint.__wrapped__() == real_fingerprint()
+    assert same == (relative_change == 0)
