@@ -12,6 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qagrel import (
+        analysis,
+        experiments,
+        plotting,
+        results,
+        schematics,
+        store,
+        sweep,
+        trial,
+    )
     from qagrel.datasets import Dataset, load_dataset
     from qagrel.errors import InputError
     from qagrel.history import load, save
@@ -27,11 +37,19 @@ __all__ = [
     "InputError",
     "RunSpec",
     "__version__",
+    "analysis",
+    "experiments",
     "load",
     "load_dataset",
+    "plotting",
     "predict",
+    "results",
     "save",
+    "schematics",
+    "store",
+    "sweep",
     "train",
+    "trial",
 ]
 
 _HOMES = {
@@ -45,11 +63,17 @@ _HOMES = {
     "save": "history",
     "train": "training",
 }
+_MODULES = {
+    *("analysis", "experiments", "plotting", "results"),
+    *("schematics", "store", "sweep", "trial"),
+}
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = import_module("importlib.metadata").version("qagrel")
+    elif name in _MODULES:
+        return import_module(f"qagrel.{name}")
     elif name in _HOMES:
         value = getattr(import_module(f"qagrel.{_HOMES[name]}"), name)
     else:

@@ -238,6 +238,7 @@ def _execute(name: str, source: "NotebookNode", values: dict[str, Any]) -> "Note
                 kernel_name=KERNEL["name"],
                 language=language,
                 kernel_manager_class=_kernel_of_this_interpreter(Path(folder)),
+                shutdown_kernel="immediate",  # nothing is left to do by then
                 progress_bar=False,
                 stderr_file=sys.stderr,
             )

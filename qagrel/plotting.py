@@ -18,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 from scipy.optimize import isotonic_regression
 
 from qagrel import store
@@ -65,7 +67,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.0,
     "lines.markersize": 3.0,
-    "savefig.dpi": 300,
+    "figure.dpi": 300,
     # the same bytes for the same picture
     "svg.hashsalt": "qagrel",
     "svg.fonttype": "path",
@@ -93,12 +95,18 @@ def style() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let a function that makes a figure work in the style."""
+    """Let a function that makes a figure work in the style, and settle where its panels are.
+
+    A layout that is worked out anew with each drawing would depend on what was drawn before.
+    """
 
     @wraps(draw)
     def wrapper(*args: P.args, **options: P.kwargs) -> Figure:
         with style():
-            return draw(*args, **options)
+            figure = draw(*args, **options)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+            return figure
 
     return wrapper
 
@@ -146,6 +154,13 @@ def _letter(axes: Axes, letter: str, title: str) -> None:
     axes.set_title(f"{letter}  {title}")
 
 
+def _plain_numbers(axes: Axes, digits: Sequence[float]) -> None:
+    """Mark these digits times powers of ten on a logarithmic axis, as they are usually written."""
+    axes.xaxis.set_major_locator(LogLocator(subs=digits))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+
+
 # --- Fig. 4: learning-rate range ------------------------------------------------------------
 
 
@@ -181,6 +196,7 @@ def rate_curve(
         epochs["learning_rate"], epochs[measure], color=colour, marker=RULE_MARKERS[rule], zorder=3
     )
     axes.set(xscale="log", ylim=(0, 1), xlabel="learning rate α", ylabel=f"{measure} per epoch")
+    _plain_numbers(axes, (1,))
     where = axes.get_xaxis_transform()
     for interval, name, ink, height in (
         (steepest, "steepest", colour, 1.10),
@@ -320,9 +336,9 @@ def class_curves(
     for number, (share, found) in enumerate(zip(shares.T, discovered, strict=True)):
         colour, line = CLASS_COLOURS[number % 5], CLASS_LINES[number // 5 % 2]
         axes.plot(epoch, share, color=colour, ls=line, lw=0.8)
-        at = epoch == found
-        look: Any = {"color": colour, "mec": "white", "mew": 0.4, "clip_on": False}
-        axes.plot(epoch[at], share[at], "o", ms=3.5, zorder=4, **look)
+        if found in epoch:
+            look: Any = {"color": colour, "mec": "white", "mew": 0.4, "clip_on": False}
+            axes.plot(found, share[epoch == found], "o", ms=3.5, zorder=4, **look)
     axes.set(xlim=(epoch[0], epoch[-1]), ylim=(0, top))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -374,10 +390,15 @@ def confusion_over_time(confusions: Mapping[str, Array], epochs: Sequence[int]) 
     return figure
 
 
-def confusion_matrix(axes: Axes, counts: Array) -> Any:
+def confusion_matrix(axes: Axes, counts: Array) -> PatchCollection:
     """The share of each true class (a row) that got each answer (a column)."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = axes.pcolormesh(shares, cmap="Greys", vmin=0, vmax=1, edgecolors="face", lw=0.1)
+    rows, columns = np.nonzero(shares >= 0.005)  # others are as good as white
+    corners = np.column_stack([columns, rows]).tolist()
+    squares = [Rectangle((x, y), 1, 1) for x, y in corners]
+    image = PatchCollection(squares, cmap="Greys", edgecolor="face", linewidth=0.1)
+    image.set(array=shares[rows, columns], clim=(0, 1))
+    axes.add_collection(image)
     axes.set(aspect="equal", xlim=(0, len(counts)), ylim=(len(counts), 0))
     centres, names = np.arange(len(counts)) + 0.5, [str(n) for n in range(len(counts))]
     axes.set_xticks(centres, names)
@@ -409,11 +430,13 @@ def table1(table: Mapping[Row, Summary], paper: Paper, seed: int | None = None) 
         _letter(axes, letter, "test accuracy" if measure == "accuracy" else "epochs of training")
     benchmark_points(panels[0], lines, paper)
     panels[0].set(xlabel="accuracy (%)", ylim=(len(lines) - 0.5, -0.7))
+    panels[0].set_xlim(right=min(panels[0].get_xlim()[1], 100))
     panels[0].set_yticks(range(len(lines)), [_line_label(line) for line in lines])
     for tick, line in zip(panels[0].get_yticklabels(), lines, strict=True):
         is_heading = isinstance(line, str) and not line.startswith(" ")
         tick.set_fontweight("bold" if is_heading else "normal")
     panels[1].set(xlabel="epochs", xscale="log")
+    _plain_numbers(panels[1], (1, 2, 5))
     for axes in panels:
         axes.tick_params("y", length=0)
         axes.grid(axis="x", lw=0.3, color="#dddddd")

@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,22 @@ def table1(
         if seeds:
             sweep.run_all([specs[seed] for seed in seeds], workers, scheduler, title=row)
         else:
-            results.write_row(folder, row, sweep.run_all(specs, workers, scheduler, title=row))
+            histories = sweep.run_all(specs, workers, scheduler, title=row)
+            with _writing(folder / "runs"):
+                results.write_row(folder, row, histories)
     if rows or seeds:
         return None
     paper = analysis.read_paper(PAPER)
     table = results.read_table(folder, params.rows)
     return analysis.table1(table, paper, profile.dataset)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """The turn to write results, where those of killed processes are cleared away first."""
+    with sweep.turn(sweep.state_folder().parent / "results"):
+        store.remove_leftovers(folder)
+        yield
 
 
 def study(
@@ -65,7 +76,8 @@ def study(
     histories = iter(sweep.run_all(flat, workers, scheduler, title=name))
     by_run = {run: [next(histories) for _ in seeds] for run, seeds in specs.items()}
     folder = results.results_folder(profile_name)
-    results.write_study(folder, name, by_run, profile.study(name).classes)
+    with _writing(folder / "studies"):
+        results.write_study(folder, name, by_run, profile.study(name).classes)
 
 
 def learning_rate_range(
@@ -88,7 +100,8 @@ def statistics(profile_name: str) -> list[dict[str, Any]]:
     """Write the tables, comparisons and verdicts of a profile; returns the claims."""
     params = read_params()
     folder = results.results_folder(profile_name)
-    results.write_statistics(folder, params, params.profile(profile_name), PAPER)
+    with _writing(folder):
+        results.write_statistics(folder, params, params.profile(profile_name), PAPER)
     claims: list[dict[str, Any]] = store.read_json(folder / "claims.json")
     return claims
 

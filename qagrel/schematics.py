@@ -24,6 +24,7 @@ FAINT, INK, LIT, LIT_GREEN = "#c8c8c8", "#4d4d4d", "#dddddd", "#9fd9c6"
 RADIUS, SMALL = 3.2, 2.9  # of feedforward and feedback units
 BELOW = np.array([0.0, -6.3])  # a node's feedback unit, seen from its feedforward unit
 COLUMN, ROW = 17.0, 17.0  # between layers, and between the nodes of a layer
+NOTES = 30.0  # width of notes beside a network
 TEXT, LABEL = 5.5, 5.0  # points
 DASHED = (0, (2.5, 1.2))
 SOFT: Any = {"boxstyle": "square,pad=0.06", "fc": "white", "ec": "none"}
@@ -259,7 +260,7 @@ def gating(opened: Trial, closed: Trial, layer: int, unit: int) -> Figure:
 
 def gate_panel(axes: Axes, trial: Trial, layer: int, unit: int) -> None:
     """One hidden unit amid its network: what it is sent, what it passes on, what it learns."""
-    centres = _canvas(axes, trial)
+    centres = _canvas(axes, trial, NOTES)
     _wires(axes, centres)
     node = centres[layer][[unit]]
     driven = trial.activities[layer - 1][:, None] > 0
@@ -290,7 +291,7 @@ def _gate_notes(axes: Axes, trial: Trial, layer: int, unit: int, node: Floats) -
     changes = "\n".join(number(change) for change in trial.changes[layer - 1][:, unit])
     text = f"{_delta(trial)}\n\nchanges of its\nsynapses:\n{changes}"
     right, top = axes.get_xlim()[1], axes.get_ylim()[1]
-    axes.text(right, top - 6, text, va="top", fontsize=TEXT, color=VERMILLION)
+    axes.text(right - NOTES, top - 6, text, va="top", fontsize=TEXT, color=VERMILLION)
 
 
 # --- numbers --------------------------------------------------------------------------------
@@ -325,11 +326,14 @@ def _blank(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
     axes.set_axis_off()
 
 
-def _canvas(axes: Axes, trial: Trial) -> list[Floats]:
-    """Room for a network; returns the centres of the feedforward units, (units, 2) a layer."""
+def _canvas(axes: Axes, trial: Trial, margin: float = 0.0) -> list[Floats]:
+    """Room for a network; returns the centres of the feedforward units, (units, 2) a layer.
+
+    `margin` is what is left free on the right.
+    """
     widths = [len(layer) for layer in trial.activities]
     height = ROW * (max(widths) - 1)
-    _blank(axes, (-4.5, COLUMN * (len(widths) - 1) + 4.5), (-12, height + 9))
+    _blank(axes, (-4.5, COLUMN * (len(widths) - 1) + 4.5 + margin), (-12, height + 9))
     centres = []
     for layer, width in enumerate(widths):
         y = height / 2 + ROW * ((width - 1) / 2 - np.arange(width))

@@ -4,14 +4,24 @@ A finished run is kept in the state folder under a key made of its RunSpec, its 
 *fingerprint* of the arithmetic: what the present code, libraries and machine make of a few small
 runs of every rule.  So an interrupted sweep goes on where it was, and nothing that other
 parameters, data or kernels computed is ever taken for a result.
+
+Any process may be killed at any moment: what is kept is whole (`qagrel.store`), a lock ends with
+its process, and a sweep ends with the DVC that started it.
 """
 
+import contextlib
 import functools
 import hashlib
+import importlib
 import json
 import os
+import platform
+import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -111,32 +121,85 @@ def run(
     *,
     record_batches: bool = False,
     on_epoch: Callable[[Row], None] | None = None,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> History:
     """One run: the kept one if there is such, else trained now and kept.
 
     Two processes that want the same run at once take turns, and the second finds it done.
+
+    Parameters
+    ----------
+    record_batches, on_epoch : see `qagrel.training.train`.
+    on_wait : called every second while another process has its turn; an exception that it raises
+        ends the waiting.
     """
     dataset = load_dataset(spec.dataset) if dataset is None else dataset
     check_fit(spec, dataset)
     path = _path(spec, dataset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path.with_suffix(".lock")):
+    with turn(path, on_wait):
         history = kept(spec, dataset)
         if history is not None and (history.batch_wrong is not None or not record_batches):
             return history
         history = train(spec, dataset, record_batches=record_batches, on_epoch=on_epoch)
-        files.save(history, path)
+        _keep(history, path)
     return history
 
 
 def kept(spec: RunSpec, dataset: Dataset) -> History | None:
-    """The finished run of a specification on this data, if it was kept."""
+    """The finished run of a specification on this data, if it was kept.
+
+    A damaged file counts for nothing, which one line on standard error says.
+    """
     path = _path(spec, dataset)
-    return files.load(path) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        history = files.load(path)
+        if history.spec != spec:
+            raise InputError(f"{path} holds another run than its name says: remove it")
+    except InputError as error:
+        _say(f"{str(error).rpartition(': ')[0]}: it is trained again")
+        return None
+    return history
 
 
 def _path(spec: RunSpec, dataset: Dataset) -> Path:
     return state_folder() / f"{run_key(spec, dataset)}.npz"
+
+
+def turn(
+    path: Path, on_wait: Callable[[], None] = lambda: None
+) -> contextlib.AbstractContextManager[Any]:
+    """A context that one process at a time can be in, by the path of what it works on.
+
+    The lock file beside that path stays behind, empty: were it removed, one process that waits
+    for it and one that comes later could both go on.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path.with_suffix(".lock"))
+        while True:
+            try:
+                return lock.acquire(timeout=1)
+            except filelock.Timeout:
+                on_wait()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent} cannot be written ({error.strerror or error}): make room there, or "
+            "name another folder in QAGREL_STATE_DIR"
+        ) from error
+
+
+def _keep(history: History, path: Path) -> None:
+    """Keep a run whose turn this process has, without what killed writers left of it."""
+    for leftover in path.parent.glob(f".{path.name}.*.part"):
+        leftover.unlink(missing_ok=True)
+    files.save(history, path)
+
+
+def _say(sentence: str) -> None:
+    """A line on standard error, above any progress display."""
+    tqdm.write(f"qagrel: {sentence}", file=sys.stderr)
 
 
 def run_all(
@@ -154,14 +217,38 @@ def run_all(
         here.
     title : what the progress display calls them.
     """
+    _end_with_dvc()
     datasets = {name: load_dataset(name) for name in {spec.dataset for spec in specs}}
     for spec in specs:
         check_fit(spec, datasets[spec.dataset])
-    fingerprint()  # compiled and computed once, before the threads
+    for precision in {spec.precision for spec in specs}:
+        fingerprint(precision)  # compiled and computed once, before the threads
     with _Progress(specs, title) as progress:
         if scheduler is not None:
             return _on_cluster(specs, datasets, scheduler, progress)
         return _on_threads(specs, datasets, workers or n_workers(), progress)
+
+
+@functools.cache
+def _end_with_dvc() -> None:
+    """Where DVC runs this process as a stage, end it when DVC is gone: one killed tells nobody.
+
+    The end may be abrupt, since what is kept is whole at any moment.
+    """
+    if "DVC_STAGE" in os.environ and os.name == "posix":
+        threading.Thread(target=_watch_parent, daemon=True).start()
+
+
+def _watch_parent() -> None:
+    parent = os.getppid()
+    with contextlib.suppress(ProcessLookupError):
+        # the parent that orphans get has a session of its own: DVC may be gone by now
+        while os.getppid() == parent and os.getsid(parent) == os.getsid(0):
+            time.sleep(0.5)
+    try:
+        _say("stopped, since DVC is gone; finished runs are kept: the same command goes on")
+    finally:  # the terminal may be gone too
+        os._exit(130)
 
 
 def _on_threads(
@@ -169,67 +256,105 @@ def _on_threads(
 ) -> list[History]:
     """Runs on threads, which share the data: the kernels release the interpreter's lock."""
     stop = threading.Event()
+    threads = set()
 
-    def one(i: int) -> tuple[int, History]:
-        def on_epoch(_: Row) -> None:
-            if stop.is_set():
-                raise StoppedError
-            progress.epoch(i)
-
+    def go_on() -> None:
         if stop.is_set():
             raise StoppedError
-        return i, run(specs[i], datasets[specs[i].dataset], on_epoch=on_epoch)
 
-    parallel = joblib.Parallel(workers, backend="threading", return_as="generator_unordered")
-    histories = {}
+    def one(i: int) -> History:
+        def on_epoch(_: Row) -> None:
+            go_on()
+            progress.epoch(i)
+
+        def on_wait() -> None:
+            go_on()
+            progress.wait()
+
+        threads.add(threading.current_thread())
+        go_on()
+        history = run(specs[i], datasets[specs[i].dataset], on_epoch=on_epoch, on_wait=on_wait)
+        progress.finished(i, history.n_epochs)
+        return history
+
+    parallel = joblib.Parallel(workers, backend="threading")
     try:
-        for i, history in parallel(joblib.delayed(one)(i) for i in range(len(specs))):
-            histories[i] = history
-            progress.finished(i, history.n_epochs)
-    finally:
+        return list(parallel(joblib.delayed(one)(i) for i in range(len(specs))))
+    except BaseException:
         stop.set()
-    return [histories[i] for i in range(len(specs))]
+        for thread in threads - {threading.current_thread()}:
+            thread.join()  # until the end of its epoch
+        raise
 
 
 def _on_cluster(
     specs: Sequence[RunSpec], datasets: dict[str, Dataset], scheduler: str, progress: "_Progress"
 ) -> list[History]:
     """Runs on the workers of a Dask cluster; those that are kept already are not sent."""
+    histories, paths = {}, {}
+    for i, spec in enumerate(specs):
+        history = kept(spec, datasets[spec.dataset])
+        if history is None:
+            paths[i] = _path(spec, datasets[spec.dataset])
+        else:
+            histories[i] = history
+            progress.finished(i, history.n_epochs)
+    with (
+        _cluster(scheduler),
+        # joblib warns of what an interruption leaves undone
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+    ):
+        calls = (joblib.delayed(_remote)(i, specs[i], path.stem) for i, path in paths.items())
+        parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
+        with contextlib.closing(parallel(calls)) as finished:
+            for i, history in finished:
+                with turn(paths[i]):
+                    _keep(history, paths[i])
+                histories[i] = history
+                progress.finished(i, history.n_epochs)
+    return [histories[i] for i in range(len(specs))]
+
+
+@contextlib.contextmanager
+def _cluster(scheduler: str) -> Iterator[None]:
+    """A context in which joblib sends its calls to the workers of a Dask scheduler."""
     try:
-        from distributed import Client
+        distributed = importlib.import_module("distributed")
     except ImportError:
         raise InputError(
             "a scheduler needs Dask, which is not installed: pip install 'qagrel[cluster]'"
         ) from None
-    histories, missing = {}, []
-    for i, spec in enumerate(specs):
-        history = kept(spec, datasets[spec.dataset])
-        if history is None:
-            missing.append(i)
-        else:
-            histories[i] = history
-            progress.finished(i, history.n_epochs)
     try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
+        address = distributed.comm.resolve_address(scheduler)
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"scheduler: {scheduler!r} does not answer: {error}") from None
-    with client, joblib.parallel_config(backend="dask", client=client):
-        parallel = joblib.Parallel(return_as="generator_unordered")
-        for i, there, history in parallel(joblib.delayed(_remote)(i, specs[i]) for i in missing):
-            if there != fingerprint(specs[i].precision):
-                raise InputError(
-                    "a worker of the cluster computes other numbers than this machine: "
-                    "give it the same version of qagrel and its lock file"
-                )
-            files.save(history, _path(specs[i], datasets[specs[i].dataset]))
-            histories[i] = history
-            progress.finished(i, history.n_epochs)
-    return [histories[i] for i in range(len(specs))]
+    try:
+        with client, joblib.parallel_config(backend="dask", client=client):
+            client.wait_for_workers(1, timeout=30)
+            yield
+    except (OSError, CancelledError, distributed.KilledWorker) as error:
+        raise InputError(
+            f"scheduler: {scheduler!r} has no workers, or lost them ({error}): look after the "
+            "cluster, and give the same command again to go on"
+        ) from error
 
 
-def _remote(i: int, spec: RunSpec) -> tuple[int, str, History]:
+def _remote(i: int, spec: RunSpec, key: str) -> tuple[int, History]:
     """One run on a worker, which has the code and the data itself."""
-    return i, fingerprint(spec.precision), train(spec)
+    try:
+        dataset = _remote_dataset(spec.dataset)
+        if run_key(spec, dataset) != key:
+            raise InputError(
+                "other data, or other numbers computed, than on the machine that asks: give both "
+                "the same data, version of qagrel and lock file, and start the workers again"
+            )
+        return i, train(spec, dataset)
+    except InputError as error:
+        raise InputError(f"worker on {platform.node()}: {error}") from error
+
+
+_remote_dataset = functools.lru_cache(maxsize=1)(load_dataset)
 
 
 class _Progress:
@@ -240,6 +365,7 @@ class _Progress:
         self.done = [0] * len(specs)
         self.limit = [spec.max_epochs for spec in specs]
         self.lengths: list[int] = []
+        self.waits = False
         self.bar = tqdm(
             desc=title, total=sum(self.limit), unit="epoch", smoothing=0.02, delay=0.5, disable=None
         )
@@ -255,6 +381,13 @@ class _Progress:
         with self.lock:
             self.done[i] += 1
             self.bar.update()
+
+    def wait(self) -> None:
+        """A run is in the hands of another process, which is said once."""
+        with self.lock:
+            if not self.waits:
+                _say("another process trains some of these runs: waiting for it")
+            self.waits = True
 
     def finished(self, i: int, n_epochs: int) -> None:
         """Run i is complete: the others may take as long as the finished ones did."""

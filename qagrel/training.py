@@ -1,11 +1,11 @@
 """One training run: RunSpec and data in, History out."""
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, float]
+SparseImages = tuple[kernels.Images, kernels.Images]
 
 
 @dataclass
@@ -163,16 +164,21 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
         )
 
 
-@functools.lru_cache(maxsize=4)
-def _sparse(
-    dataset: Dataset, input_scale: str, precision: str
-) -> tuple[kernels.Images, kernels.Images]:
-    """Training and test images without their zeros, made once for all runs that share them."""
-    levels = network.input_levels(dataset.grey_max, input_scale, precision)
-    return (
-        network.sparse_images(dataset.train_images, dataset.train_labels, levels),
-        network.sparse_images(dataset.test_images, dataset.test_labels, levels),
-    )
+_sparse_images: "WeakKeyDictionary[Dataset, dict[tuple[str, str], SparseImages]]" = (
+    WeakKeyDictionary()
+)  # made once for all runs that share a data set, and gone with it
+
+
+def _sparse(dataset: Dataset, input_scale: str, precision: str) -> SparseImages:
+    """Training and test images without their zeros."""
+    made = _sparse_images.setdefault(dataset, {})
+    if (input_scale, precision) not in made:
+        levels = network.input_levels(dataset.grey_max, input_scale, precision)
+        made[input_scale, precision] = (
+            network.sparse_images(dataset.train_images, dataset.train_labels, levels),
+            network.sparse_images(dataset.test_images, dataset.test_labels, levels),
+        )
+    return made[input_scale, precision]
 
 
 class _Run:

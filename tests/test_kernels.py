@@ -329,21 +329,22 @@ def test_only_the_selected_outputs_weights_change() -> None:
     assert not changed.all()
 
 
-def problem_with_a_silent_unit() -> Problem:
-    """In the second hidden layer unit 4 is inhibited, and unit 3 excited, by all below it."""
+def problem_with_silent_units() -> Problem:
+    """In the second hidden layer unit 3 is excited by all below it, 4 inhibited, 5 neither."""
     problem = Problem((9, 7))
-    problem.weights[1][:, 4] = -np.abs(problem.weights[1][:, 4])
     problem.weights[1][:, 3] = np.abs(problem.weights[1][:, 3])
+    problem.weights[1][:, 4] = -np.abs(problem.weights[1][:, 4])
+    problem.weights[1][:, 5] = 0
     return problem
 
 
 @pytest.mark.parametrize("rule", list(RULES))
-def test_weights_into_and_out_of_a_silent_unit_stay(rule: str) -> None:
-    problem = problem_with_a_silent_unit()
+def test_weights_into_and_out_of_silent_units_stay(rule: str) -> None:
+    problem = problem_with_silent_units()
     weights = [w.tolist() for w in problem.weights]
     trials = [naive.forward(weights, x)[2] for x in problem.inputs[problem.order].tolist()]
     active = [any(trial[unit] > 0 for trial in trials) for unit in range(7)]
-    assert active[3:5] == [True, False]
+    assert active[3:6] == [True, False, False]
     learner = problem.learn(Settings(rule, "fixed", epsilon=0.5), problem.order.size, 0.1)
     into = (learner.weights[1] != problem.weights[1]).any(axis=0)
     out = (learner.weights[2] != problem.weights[2]).any(axis=1)
@@ -356,7 +357,7 @@ def test_a_silent_unit_passes_no_feedback(rule: str) -> None:
     settings = Settings(rule, "fixed", epsilon=0.5)
 
     def learn(sender: int, factor: float) -> Any:
-        problem = problem_with_a_silent_unit()
+        problem = problem_with_silent_units()
         problem.feedback[1][:, sender] *= factor
         return problem.learn(settings, problem.order.size, 0.1).weights[0]
 
@@ -672,6 +673,20 @@ def test_gather_feedback_is_a_plain_loop(stride: int, precision: str) -> None:
 # --- vectors: compiled, against their plain Python twins, bit for bit ------------------------
 
 
+@pytest.fixture
+def plainly(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a function that calls the Python in a compiled function, plain twins in hand."""
+
+    def call(function: Any, *arguments: Any) -> Any:
+        with monkeypatch.context() as patch:
+            for name, twin in kernels.PLAIN.items():
+                patch.setattr(kernels, name, twin)
+            patch.setitem(globals(), "view", kernels.PLAIN["view"])
+            return function.py_func(*arguments)
+
+    return call
+
+
 def vector_function(registers: int) -> Any:
     @strict
     def function(a, b, number, out):
@@ -693,41 +708,43 @@ def sum_lanes(a, out):
 
 
 @strict
-def double_a_view(flat, start, rows, columns):
+def read_and_write_a_view(flat, start, rows, columns, out):
     matrix = view(flat, start, rows, columns)
     for row in range(matrix.shape[0]):
         for column in range(matrix.shape[1]):
-            matrix[row, column] *= 2
-    return matrix.shape[0] * matrix.shape[1]
+            out[row, column] = matrix[row, column]
+            matrix[row, column] = -1
 
 
 @compiled_only
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("registers", [1, 2, 3, 4])
-def test_vector_arithmetic(registers: int, precision: str) -> None:
+@pytest.mark.parametrize("registers", [1, 2, 3, 4, 8])
+def test_vector_arithmetic(plainly: Callable[..., Any], registers: int, precision: str) -> None:
     rng = np.random.default_rng(registers)
-    a, b = rng.standard_normal((2, 3, 96)).astype(precision)
+    a, b = rng.standard_normal((2, 3, 160)).astype(precision)
     function, number = vector_function(registers), a.dtype.type(1.7)
-    out, plain = np.full((2, 4, 96), 7, precision)
+    out, plain = np.full((2, 4, 160), 7, precision)
     function(a, b, number, out)
-    function.py_func(a, b, number, plain)
+    plainly(function, a, b, number, plain)
     assert out.tobytes() == plain.tobytes()
     assert (plain != 7).sum() == 4 * 16 * registers
 
 
 @compiled_only
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_add_lanes(precision: str) -> None:
+def test_add_lanes(plainly: Callable[..., Any], precision: str) -> None:
     a = np.random.default_rng(0).standard_normal((50, 32)).astype(precision)
     out, plain = np.zeros((2, 50), precision)
     sum_lanes(a, out)
-    sum_lanes.py_func(a, plain)
+    plainly(sum_lanes, a, plain)
     assert out.tobytes() == plain.tobytes()
 
 
 @compiled_only
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_views_share_the_buffer(precision: str) -> None:
-    out, plain = np.arange(20, dtype=precision), np.arange(20, dtype=precision)
-    assert double_a_view(out, 3, 4, 2) == double_a_view.py_func(plain, 3, 4, 2) == 8
-    assert out.tobytes() == plain.tobytes()
+def test_views_share_the_buffer(plainly: Callable[..., Any], precision: str) -> None:
+    buffers, seen = np.tile(np.arange(20, dtype=precision), (2, 1)), np.zeros((2, 5, 2), precision)
+    read_and_write_a_view(buffers[0], 3, 4, 2, seen[0])
+    plainly(read_and_write_a_view, buffers[1], 3, 4, 2, seen[1])
+    assert buffers.tolist() == [[0, 1, 2, *[-1] * 8, *range(11, 20)]] * 2
+    assert seen.tolist() == [[[3, 4], [5, 6], [7, 8], [9, 10], [0, 0]]] * 2
