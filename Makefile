@@ -21,7 +21,7 @@ else
 PYTHON ?= python3
 VENV ?= .venv
 LOCK ?= requirements.lock
-QUICK = qagrel table1 --profile digits
+QUICK = dvc repro report@digits
 IN_VENV = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 setup: $(VENV)/.complete

@@ -358,4 +358,8 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="few rounds of a tenth of an epoch")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file to write")
     arguments = parser.parse_args()
-    main(arguments.quick, arguments.out)
+    try:
+        main(arguments.quick, arguments.out)
+    except InputError as error:
+        say(f"benchmark: {error}")
+        sys.exit(2)

@@ -213,10 +213,10 @@ def boltzmann_action(q, b, n_actions, temperature, uniform):
     largest = q[b, best_action(q, b, n_actions)]
     total = 0.0
     for action in range(n_actions):
-        total += exp((q[b, action] - largest) / temperature)
+        total += exp(np.float64(q[b, action] - largest) / temperature)
     cumulative = 0.0
     for action in range(n_actions - 1):
-        cumulative += exp((q[b, action] - largest) / temperature)
+        cumulative += exp(np.float64(q[b, action] - largest) / temperature)
         if uniform * total < cumulative:
             return action
     return n_actions - 1
@@ -241,7 +241,7 @@ def receive_reward(network, work, n):
         for action in range(n_actions):
             signal[b, action] = action == selected
         reward = 1.0 if selected == work.target[b] else 0.0
-        work.modulator[b] = reward - output[b, selected]
+        work.modulator[b] = reward - np.float64(output[b, selected])
         loss += 0.5 * work.modulator[b] ** 2
     return loss
 
@@ -262,12 +262,12 @@ def receive_answer(network, work, n, loss_code):
         target = work.target[b]
         if loss_code == CROSS_ENTROPY:
             log_total = softmax(output, b, n_actions, signal)
-            loss += log_total - output[b, target]
+            loss += log_total - np.float64(output[b, target])
         for action in range(n_actions):
             answer = signal if loss_code == CROSS_ENTROPY else output
             signal[b, action] = (action == target) - answer[b, action]
             if loss_code == SQUARED_ERROR:
-                loss += 0.5 * float(signal[b, action]) ** 2
+                loss += 0.5 * np.float64(signal[b, action] * signal[b, action])
     return loss
 
 
@@ -277,12 +277,12 @@ def softmax(q, b, n_actions, out):
     largest = q[b, best_action(q, b, n_actions)]
     total = 0.0
     for action in range(n_actions):
-        share = exp(q[b, action] - largest)
+        share = exp(np.float64(q[b, action] - largest))
         out[b, action] = share
         total += share
     for action in range(n_actions):
-        out[b, action] /= total
-    return log(total) + largest
+        out[b, action] = np.float64(out[b, action]) / total
+    return log(total) + np.float64(largest)
 
 
 # 4. Backward pass
@@ -386,10 +386,10 @@ def feedback_angles(network, degrees):
         end = network.start[layer] + network.width[layer - 1] * network.stride[layer]
         product, forward_square, feedback_square = 0.0, 0.0, 0.0
         for i in range(network.start[layer], end):
-            w, f = float(network.weights[i]), float(network.feedback[i])
-            product += w * f
-            forward_square += w * w
-            feedback_square += f * f
+            w, f = network.weights[i], network.feedback[i]
+            product += np.float64(w * f)
+            forward_square += np.float64(w * w)
+            feedback_square += np.float64(f * f)
         cosine = product / math.sqrt(forward_square * feedback_square)
         degrees[layer] = arccos(cosine) * 57.29577951308232
 
@@ -586,7 +586,9 @@ def log(x):
 @part
 def arccos(c):
     """Angle in radians whose cosine is c, by arccos(c) = 2 arctan(sqrt((1 - c) / (1 + c)))."""
-    c = min(max(c, -1.0), 1.0)
+    if c <= -1.0:
+        return math.pi
+    c = min(c, 1.0)
     return 2.0 * arctan(math.sqrt((1.0 - c) / (1.0 + c)))
 
 

@@ -154,8 +154,12 @@ def predict(
     Raises
     ------
     InputError
-        When the images do not have as many pixels as the network has inputs.
+        When the images are not bytes, or have not as many pixels as the network has inputs.
     """
+    if images.dtype != np.uint8:
+        raise InputError(
+            f"images of type {images.dtype}: give grey levels as unsigned bytes (numpy.uint8)"
+        )
     if images.ndim != 2 or images.shape[1] != weights[0].shape[0]:
         raise InputError(
             f"images of shape {images.shape} do not fit a network of {weights[0].shape[0]} "

@@ -69,24 +69,31 @@ class Parameter:
     def check(self, value: Any) -> Any:
         """The value, where it is of the right type (InputError otherwise); a tuple is a list."""
         value = list(value) if isinstance(value, tuple) else value
+        kind: Any = TYPES[self._base]
         try:
-            return self._type().validate_python(value, strict=True)
+            return TypeAdapter(kind | None if self._is_optional else kind).validate_python(
+                value, strict=True
+            )
         except ValidationError:
             raise self._refusal(value) from None
 
     def parse(self, text: str) -> Any:
         """The value that a text stands for: ``0.5``, ``300,100``, ``none``; or InputError."""
-        if self.kind.endswith("| None") and text.strip().lower() == "none":
+        if self._is_optional and text.strip().lower() == "none":
             return None
-        given = text.strip("[] ").split(",") if self.kind.startswith("list") else text
+        given = text.strip("[] ").split(",") if self._base == "list[int]" else text
         try:
-            return self._type().validate_strings(given)
+            return TypeAdapter(TYPES[self._base]).validate_python(given)
         except ValidationError:
             raise self._refusal(text) from None
 
-    def _type(self) -> TypeAdapter[Any]:
-        kind: Any = TYPES[self.kind.removesuffix(" | None")]
-        return TypeAdapter(kind | None if self.kind.endswith("| None") else kind)
+    @property
+    def _base(self) -> str:
+        return self.kind.removesuffix(" | None")
+
+    @property
+    def _is_optional(self) -> bool:
+        return self.kind != self._base
 
     def _refusal(self, value: Any) -> InputError:
         return InputError(f"{self.name}: {value!r} is not of type {self.kind} ({self.meaning})")
@@ -140,17 +147,34 @@ def _comments(source: str) -> dict[int, str]:
     return {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
 
 
+def parse(name_or_path: StrPath, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Values of a notebook's parameters from texts, as a command line gives them.
+
+    Raises
+    ------
+    InputError
+        When the notebook has no such parameter, or a text is not of its type.
+    """
+    path = find(name_or_path)
+    declared = _declared(path, _read(path))
+    return {name: _known(path, declared, name).parse(text) for name, text in texts.items()}
+
+
 def _checked(
     path: Path, declared: Mapping[str, Parameter], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values given, in the order of the parameters cell, where all are known and fit."""
-    for name in given:
-        if name not in declared:
-            raise InputError(
-                f"{path.stem} has no parameter {name!r}{nearest(name, declared)}: "
-                f"it has {', '.join(declared)}"
-            )
-    return {name: declared[name].check(given[name]) for name in declared if name in given}
+    checked = {name: _known(path, declared, name).check(value) for name, value in given.items()}
+    return {name: checked[name] for name in declared if name in checked}
+
+
+def _known(path: Path, declared: Mapping[str, Parameter], name: str) -> Parameter:
+    if name not in declared:
+        raise InputError(
+            f"{path.stem} has no parameter {name!r}{nearest(name, declared)}: "
+            f"it has {', '.join(declared)}"
+        )
+    return declared[name]
 
 
 # --- running --------------------------------------------------------------------------------
@@ -228,15 +252,16 @@ def _execute(name: str, source: "NotebookNode", values: dict[str, Any]) -> "Note
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    language = KERNEL["language"]
-    notebook = parameterize_notebook(load_notebook_node(source), values, language=language)
+    kernel = {"kernel_name": KERNEL["name"], "language": KERNEL["language"]}
+    notebook = load_notebook_node(source)
+    if values:
+        notebook = parameterize_notebook(notebook, values, **kernel)
     with tempfile.TemporaryDirectory(prefix="qagrel-") as folder:
         try:
             executed: NotebookNode = papermill.execute_notebook(
                 notebook,
                 None,
-                kernel_name=KERNEL["name"],
-                language=language,
+                **kernel,
                 kernel_manager_class=_kernel_of_this_interpreter(Path(folder)),
                 shutdown_kernel="immediate",  # nothing is left to do by then
                 progress_bar=False,

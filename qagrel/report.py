@@ -1,8 +1,8 @@
 """The replication report: Typst reads the results of a profile and lays them out as a PDF.
 
-Its source is the folder ``paper``.  Typst sees three things only, under fixed names: that folder,
-the results of the profile, and the profile's protocol; so the PDF is a function of them, byte by
-byte, wherever they stand.
+Its source is the folder ``paper``.  Typst sees four things, under fixed names: that folder, the
+results of the profile, ``CITATION.cff``, and the protocol that the profile's runs share.  So the
+PDF is a function of these, byte by byte, wherever they stand.
 """
 
 import json
@@ -19,7 +19,7 @@ from qagrel.experiments import Profile, read_params
 from qagrel.results import results_folder
 from qagrel.spec import RunSpec
 
-PAPER = Path("paper")
+PAPER = Path("paper")  # both in the working directory, like the data
 CITATION = Path("CITATION.cff")
 
 
@@ -31,6 +31,8 @@ def build_report(profile_name: str) -> Path:
     InputError
         When there is no such profile, or a claim, a number or a figure of the report is missing
         from the results.
+    RuntimeError
+        When Typst finds a fault in the report's source; the message shows the place.
     """
     params = read_params()
     profile = params.profile(profile_name)
@@ -46,7 +48,7 @@ def build_report(profile_name: str) -> Path:
 
 
 def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
-    """What all rows of Table 1 share: the fields of a run with values and descriptions."""
+    """The fields of a run, with their values in a row of Table 1 and their descriptions."""
     values = profile.row_specs(row)[0].model_dump(mode="json")
     return [
         {"name": name, "value": values[name], "description": field.description}
@@ -55,37 +57,43 @@ def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
 
 
 def _compile(folder: Path, inputs: dict[str, str]) -> bytes:
-    """The PDF, without dates and with the fonts that Typst brings along."""
+    """The PDF, without dates and with no fonts but those that Typst brings along."""
     import typst
 
+    for source in (PAPER, folder, CITATION):
+        if not source.exists():
+            raise InputError(f"{source} is not there: call this in the project's folder")
     with tempfile.TemporaryDirectory(prefix="qagrel-") as temporary:
-        root = Path(temporary)
+        root = Path(temporary).resolve()
         shutil.copytree(PAPER, root / "paper")  # Typst wants its source itself in the root
         (root / "results").symlink_to(folder.resolve())
         (root / "CITATION.cff").symlink_to(CITATION.resolve())
         try:
-            return bytes(
-                typst.compile(
-                    root / "paper" / "report.typ",
-                    root=root,
-                    sys_inputs=inputs,
-                    ignore_system_fonts=True,
-                )
+            pdf = typst.compile(
+                root / "paper" / "report.typ",
+                root=root,
+                sys_inputs=inputs,
+                ignore_system_fonts=True,
             )
-        except RuntimeError as error:  # Typst's own faults are of this kind
-            raise InputError(
-                f"{folder / 'report.pdf'} cannot be built: {_sentence(error, root, folder)}"
-            ) from None
+        except RuntimeError as error:
+            fault = str(getattr(error, "diagnostic", error))  # older versions have no diagnostic
+            sentence = _sentence(fault, root, folder)
+            if sentence is None:
+                raise RuntimeError(fault) from None
+            raise InputError(f"{folder / 'report.pdf'} cannot be built: {sentence}") from None
+    return bytes(pdf)
 
 
-def _sentence(error: RuntimeError, root: Path, folder: Path) -> str:
-    """What Typst says of the first fault, with the names that files have outside."""
-    text = str(error).strip().splitlines()[0].removeprefix("error: ")
-    text = text.removeprefix("panicked with: ").strip('"').replace("\\'", "'")
-    missing = re.search(r"not found \(searched at (.+)\)", text)
-    if missing:
-        name = Path(missing[1]).relative_to(root.resolve())
-        within = name.parts[0] == "results"
-        path = folder.joinpath(*name.parts[1:]) if within else name
-        return f"{path} is not there: run the step of the pipeline that makes it"
-    return text
+def _sentence(fault: str, root: Path, folder: Path) -> str | None:
+    """What is wrong with the files that the report reads; None if the report itself is wrong."""
+    first = fault.strip().splitlines()[0].removeprefix("error: ").replace(r"\'", "'")
+    if panic := re.fullmatch(r'panicked with: "?(.+?)"?', first):
+        return panic[1]
+    named = re.search(rf"{root.name}/([^\s:)]+)", fault)
+    if named is None or not first.startswith(("file not found", "failed to")):
+        return None
+    parts = Path(named[1]).parts
+    path = folder.joinpath(*parts[1:]) if parts[0] == "results" else Path(named[1])
+    if first.startswith("failed to"):
+        return f"{path}: {first}: restore it"
+    return f"{path} is not there: run the step of the pipeline that makes it"

@@ -3,9 +3,8 @@
 The kernels do the work, on a batch of one; here their buffers are read out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from qagrel.rules import LOSSES, RULES
 from qagrel.spec import RunSpec
 
 GREY_LEVELS = 10  # inputs are tenths, which are short to print
-N_TRIALS = 1000  # how many are searched for one with a certain property
+N_NETWORKS, N_TRIALS = 100, 100  # how many are searched for a trial with a certain property
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,9 @@ class Trial:
         return bool(self.activities[layer][unit] > 0)
 
 
-def run_trial(spec: RunSpec, number: int = 0, *, n_inputs: int = 3, n_actions: int = 3) -> Trial:
+def run_trial(
+    spec: RunSpec, number: int = 0, draw: int = 0, *, n_inputs: int = 3, n_actions: int = 3
+) -> Trial:
     """Show an untrained network an input, and let it learn from what comes of its choice.
 
     Parameters
@@ -67,6 +68,7 @@ def run_trial(spec: RunSpec, number: int = 0, *, n_inputs: int = 3, n_actions: i
         and the seed of these; what concerns the data and the course of training has no effect.
     number : the seed of the input (tenths from 0 to 1), the right action and the exploration;
         trials of other numbers meet the same network.
+    draw : which of the seed's networks it is.
 
     Raises
     ------
@@ -75,8 +77,8 @@ def run_trial(spec: RunSpec, number: int = 0, *, n_inputs: int = 3, n_actions: i
     """
     if spec.rule != "q-agrel":
         raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
-    weights, feedback_weights = _draw_network(spec, (n_inputs, *spec.hidden, n_actions))
-    generator = np.random.default_rng([spec.seed, number])
+    weights, feedback_weights = _draw_network(spec, draw, (n_inputs, *spec.hidden, n_actions))
+    generator = np.random.default_rng([spec.seed, draw, number])
     grey = generator.integers(0, GREY_LEVELS, n_inputs, np.uint8, endpoint=True)
     target = int(generator.integers(n_actions))
     draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((2, 1)))
@@ -105,9 +107,9 @@ def run_trial(spec: RunSpec, number: int = 0, *, n_inputs: int = 3, n_actions: i
 
 
 def _draw_network(
-    spec: RunSpec, widths: tuple[int, ...]
+    spec: RunSpec, draw: int, widths: tuple[int, ...]
 ) -> tuple[list[Floats], list[Floats] | None]:
-    streams = np.random.SeedSequence(spec.seed).spawn(2)
+    streams = np.random.SeedSequence([spec.seed, draw]).spawn(2)
     forward, feedback = map(np.random.default_rng, streams)
     weights = network.draw_weights(widths, spec.weight_range, forward, "float64")
     if spec.feedback == "symmetric":
@@ -144,46 +146,55 @@ def _vectors(net: kernels.Network, work: kernels.Workspace, flat: Floats) -> lis
 
 
 def find_trial(spec: RunSpec, wanted: Callable[[Trial], bool], **shape: int) -> Trial:
-    """The first of trials 0, 1, 2, ... that is as wanted; `shape` is as for `run_trial`.
+    """The first trial that is as wanted, of the seed's first network that has any.
+
+    Parameters
+    ----------
+    shape : numbers of inputs and actions, as for `run_trial`.
 
     Raises
     ------
     InputError
-        When none of a thousand is.
+        When a hundred trials of a hundred networks are not.
     """
-    for number in range(N_TRIALS):
-        if wanted(trial := run_trial(spec, number, **shape)):
-            return trial
-    raise InputError(
-        f"seed: {N_TRIALS} trials with seed {spec.seed} do not show what is asked for: "
-        "choose another seed"
-    )
+    for trials in _networks(spec, shape):
+        for trial in trials:
+            if wanted(trial):
+                return trial
+    raise _not_found(spec)
 
 
 def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial, Trial]:
     """A unit of a hidden layer, a trial in which its gate is open, and one in which it is closed.
 
-    It is the first unit that both are found of, with the first trial of each kind that is
-    rewarded and in which the layer below is active, so that a closed gate alone stops learning.
+    They are found in the seed's first network that shows both: its first such unit, and the first
+    trial of each kind that is rewarded and in which the layer below is active, so that a closed
+    gate alone stops learning.
 
     Raises
     ------
     InputError
-        When no unit of the layer shows both.
+        When a hundred trials of a hundred networks do not show both.
     """
-    for unit in range(spec.hidden[layer - 1]):
-        try:
-            opened = find_trial(spec, partial(_shows_gate, True, layer, unit), **shape)
-            closed = find_trial(spec, partial(_shows_gate, False, layer, unit), **shape)
-        except InputError:
-            continue
-        return unit, opened, closed
-    raise InputError(
-        f"seed: no unit of hidden layer {layer} both opens and closes its gate with seed "
-        f"{spec.seed}: choose another seed"
+    for trials in _networks(spec, shape):
+        instructive = [t for t in trials if t.reward and (t.activities[layer - 1] > 0).any()]
+        for unit in range(spec.hidden[layer - 1]):
+            first: dict[bool, Trial] = {}
+            for trial in instructive:
+                first.setdefault(trial.gate(layer, unit), trial)
+            if len(first) == 2:
+                return unit, first[True], first[False]
+    raise _not_found(spec)
+
+
+def _networks(spec: RunSpec, shape: dict[str, int]) -> Iterator[Iterator[Trial]]:
+    """The trials of one network after another."""
+    for draw in range(N_NETWORKS):
+        yield (run_trial(spec, number, draw, **shape) for number in range(N_TRIALS))
+
+
+def _not_found(spec: RunSpec) -> InputError:
+    return InputError(
+        f"seed: {N_TRIALS} trials of each of {N_NETWORKS} networks with seed {spec.seed} and "
+        f"hidden layers {spec.hidden} do not show what is asked for: choose others"
     )
-
-
-def _shows_gate(state: bool, layer: int, unit: int, trial: Trial) -> bool:
-    is_driven = (trial.activities[layer - 1] > 0).any()
-    return trial.gate(layer, unit) is state and trial.reward == 1 and bool(is_driven)

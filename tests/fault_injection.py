@@ -113,17 +113,11 @@ class Place:
 
     def contents(self) -> dict[str, bytes]:
         """All that a rerun must bring back: results, kept runs, DVC's lock file."""
-        found = [self.folder / "dvc.lock"]
-        for part in ("results", ".qagrel"):
-            found += (self.folder / part).rglob("*")
-        return {
-            str(path.relative_to(self.folder)): path.read_bytes()
-            for path in found
-            if path.is_file()
-            and path.suffix != ".lock"
-            or path.name == "dvc.lock"
-            and path.exists()
-        }
+        folders = (self.folder / "results", self.folder / ".qagrel")
+        found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        found = [path for path in found if path.suffix != ".lock"]  # of runs: empty, and stay
+        found += self.folder.glob("dvc.lock")
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in found}
 
     def processes(self) -> dict[int, str]:
         """The living processes that were started here, and those that they started."""
@@ -230,23 +224,21 @@ FAULTS: tuple[Callable[[Place, float], None], ...] = (
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a run comes to when nothing happens, and how long it takes."""
+    """What a command comes to when nothing happens, and how long it takes."""
 
     contents: dict[str, bytes]
     seconds: float
 
 
-def undisturbed(folder: Path) -> Undisturbed:
+def undisturbed(folder: Path, command: list[object]) -> Undisturbed:
     place = Place.make(folder)
     start = time.monotonic()
-    assert place.start(BIN / "dvc", "repro").wait(TIMEOUT) == 0, "see its log"
+    assert place.start(*command).wait(TIMEOUT) == 0, f"see {folder}.log"
     return Undisturbed(place.contents(), time.monotonic() - start)
 
 
-def differences(place: Place, fault: Callable[..., None], expected: dict[str, bytes]) -> list[str]:
+def differences(place: Place, expected: dict[str, bytes]) -> list[str]:
     """What is not as after an undisturbed run: files, and processes that live on."""
-    if fault not in (dvc, a_stage):  # without DVC there is no lock file of its own
-        expected = {name: data for name, data in expected.items() if name != "dvc.lock"}
     found = place.contents()
     names = sorted(expected.keys() | found.keys())
     wrong = [name for name in names if expected.get(name) != found.get(name)]
@@ -263,7 +255,7 @@ def attempt(
     place = Place.make(folder)
     try:
         fault(place, moment)
-        return differences(place, fault, reference.contents)
+        return differences(place, reference.contents)
     except (AssertionError, subprocess.TimeoutExpired) as error:
         return [f"the rerun failed ({error!r})"]
     finally:
@@ -275,11 +267,15 @@ def attempt(
 def inject(folder: Path, tries: int, seed: int, report: Callable[[str], None] = print) -> int:
     """All tries; the number of those after which something was not as it should be."""
     generator = random.Random(seed)
-    reference = undisturbed(folder / "undisturbed")
-    report(f"undisturbed: {reference.seconds:.1f} s, {len(reference.contents)} files")
+    alone = undisturbed(folder / "sweep", [*QAGREL, *SWEEP])
+    stages = undisturbed(folder / "dvc", [BIN / "dvc", "repro"])
+    assert alone.contents == {k: v for k, v in stages.contents.items() if k != "dvc.lock"}
+    for name, reference in (("a sweep", alone), ("dvc", stages)):
+        report(f"undisturbed {name}: {reference.seconds:.1f} s, {len(reference.contents)} files")
     n_failed = 0
     for number in range(tries):
         fault = FAULTS[number % len(FAULTS)]
+        reference = stages if fault in (dvc, a_stage) else alone
         moment = generator.uniform(0, reference.seconds)
         wrong = attempt(folder / f"try-{number}", fault, moment, reference)
         what = fault.__name__.replace("_", " ")

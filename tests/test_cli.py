@@ -407,7 +407,7 @@ REFUSED = {
     ),
     "empty layer": (
         [*TRAIN, "--hidden", "300,0"],
-        "hidden: (300, 0) is not possible: a hidden layer needs at least one unit",
+        "hidden: (300, 0) is not possible: a hidden layer has 1 to 65536 units",
     ),
     "validation size": (
         [*TRAIN, "--validation-size", "1437"],

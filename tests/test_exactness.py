@@ -147,19 +147,7 @@ def small_runs(folder: str, precision: str) -> dict[str, str]:
     return {name: digest(train(base.replace(**change))) for name, change in changes.items()}
 
 
-@pytest.mark.parametrize(
-    "precision",
-    [
-        pytest.param(
-            "float32",
-            marks=pytest.mark.xfail(
-                reason="a float32 less or times a Python number is float32 in NumPy and float64 "
-                "in Numba; float(x) is float64 in Python and float32 in Numba"
-            ),
-        ),
-        "float64",
-    ],
-)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_plain_python_gives_the_bits_of_compiled_code(
     precision: str, idx_folder: Callable[..., Path]
 ) -> None:

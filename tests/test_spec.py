@@ -31,7 +31,7 @@ POSSIBLE: dict[str, list[Any]] = {  # the outermost values, and every name
     "stop_decimals": [0, 6],
     "drop_epoch": [1],
     "drop_factor": [5e-324, 1e308],
-    "learning_rate_end": [None, 5e-324, 1e308],
+    "learning_rate_end": [None, 1.0, 1e308],
     "learning_rate_spacing": ["geometric", "linear"],
     "precision": ["float32", "float64"],
 }

@@ -83,19 +83,23 @@ def test_error_bp_has_no_trials() -> None:
 
 
 def test_the_first_trial_that_is_wanted_is_found() -> None:
-    def is_rewarded(trial: Trial) -> bool:
-        return trial.reward == 1
-
-    found = find_trial(small(), is_rewarded)
-    rewards = []
-    while not rewards or not rewards[-1]:
-        rewards.append(is_rewarded(run_trial(small(), len(rewards))))
-    assert np.array_equal(found.activities[0], run_trial(small(), len(rewards) - 1).activities[0])
+    found = find_trial(small(), lambda trial: trial.reward == 1)
+    number = next(n for n in range(100) if run_trial(small(), n).reward == 1)
+    assert np.array_equal(found.activities[0], run_trial(small(), number).activities[0])
 
 
-def test_a_trial_that_there_is_not_is_refused() -> None:
-    with pytest.raises(InputError, match="choose another seed"):
-        find_trial(small(), lambda trial: trial.reward > 1)
+def test_a_seed_whose_first_network_does_not_do_has_others() -> None:
+    def is_another(trial: Trial) -> bool:
+        return not np.array_equal(trial.weights[0], run_trial(small()).weights[0])
+
+    found = find_trial(small(), is_another)
+    assert np.array_equal(found.weights[0], run_trial(small(), draw=1).weights[0])
+
+
+def test_a_trial_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qagrel.trial.N_NETWORKS", 2)
+    with pytest.raises(InputError, match="100 trials of each of 2 networks with seed 7 "):
+        find_trial(small(seed=7), lambda trial: trial.reward > 1)
 
 
 @pytest.mark.parametrize("layer", [1, 2])
@@ -109,7 +113,16 @@ def test_a_gate_is_seen_open_and_closed(layer: int) -> None:
     assert closed.delta != 0
 
 
-def test_a_unit_that_never_opens_is_not_shown() -> None:
+def test_a_gate_that_is_never_seen_closed_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one input, which is positive, the sign of its weight decides for ever."""
-    with pytest.raises(InputError, match="both opens and closes"):
-        open_and_closed(small(hidden=(1,), seed=0), 1, n_inputs=1)
+    monkeypatch.setattr("qagrel.trial.N_NETWORKS", 2)
+    with pytest.raises(InputError, match="do not show"):
+        open_and_closed(small(hidden=(1,)), 1, n_inputs=1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_seed_has_something_to_show(seed: int) -> None:
+    spec = small(seed=seed, hidden=(3, 2))
+    trial = find_trial(spec, lambda t: t.reward == 1 and (t.signals[0] != 0).sum() > 1)
+    assert trial.spec.seed == seed
+    assert open_and_closed(small(seed=seed, hidden=(3, 1)), 2)[0] == 0
