@@ -752,6 +752,9 @@ def _store(typing, matrix, row, column, vector):
 
 @intrinsic
 def _add_lanes(typing, vector):
+    if vector.lanes != LANES:
+        return None  # one register, no more
+
     def generate(context, builder, signature, arguments):
         half, value = LANES, builder.extract_value(arguments[0], 0)
         while half > 1:

@@ -91,7 +91,8 @@ def write_study(
 
 
 def _write(folder: Path, name: str, epochs: pd.DataFrame, summaries: pd.DataFrame) -> None:
-    store.write_csv(folder / f"{name}.csv", epochs.dropna(axis="columns", how="all"))
+    kept = (epochs.notna().any()) | (epochs.columns == "validation_accuracy")
+    store.write_csv(folder / f"{name}.csv", epochs.loc[:, kept])
     store.write_csv(folder / f"{name}-summary.csv", summaries)
 
 

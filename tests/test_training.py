@@ -295,7 +295,8 @@ def test_explorations_differ_between_epochs(spy: Spy, patches: Dataset) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_initial_weights_fill_their_ranges(spy: Spy, patches: Dataset, precision: str) -> None:
-    train(SPEC.replace(hidden=(200,), feedback="fixed", precision=precision), patches)
+    spec = SPEC.replace(hidden=(200,), feedback="fixed", learning_rate=1e-3, max_epochs=1)
+    train(spec.replace(precision=precision), patches)
     weights, feedback = spy.start[0]
     assert weights.dtype == feedback.dtype == precision
     assert 0.49 < -weights.min() <= 0.5
