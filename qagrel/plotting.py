@@ -347,8 +347,9 @@ def class_curves(
 
 def _label_ends(axes: Axes, ends: Array) -> None:
     """Class numbers to the right of the lines' ends, spread so that none hides another."""
+    gap = min(0.062, 1 / len(ends))
     where: Any = {"transform": axes.transAxes, "clip_on": False}
-    for number, (end, height) in enumerate(zip(ends, spread(ends, 0.062), strict=True)):
+    for number, (end, height) in enumerate(zip(ends, spread(ends, gap), strict=True)):
         colour, line = CLASS_COLOURS[number % 5], CLASS_LINES[number // 5 % 2]
         axes.plot([1, 1.05], [end, height], color=GREY, lw=0.3, **where)
         axes.plot([1.05, 1.1], [height] * 2, color=colour, ls=line, lw=0.8, **where)

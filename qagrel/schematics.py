@@ -185,7 +185,7 @@ def _forward_path(axes: Axes, trial: Trial, unit: int) -> None:
         axes.text(point[0], point[1] + 3.9, f"$x_{i}$", ha="center", fontsize=TEXT)
     _circle(axes, (38, 43), RADIUS, "white", "Σ")
     _arrow(axes, (41.2, 43), (53.5, 43), INK, lw=0.9)
-    _note(axes, 47, 45, f"$a$ = {number(total)}")
+    _note(axes, 47, 45, f"$a$ {_equals(total)}")
     _hinge(axes, 58, 43)
     _arrow(axes, (62.5, 43), (74.8, 43), INK, lw=0.9)
     _circle(axes, (78, 43), RADIUS, LIT if total > 0 else "white", number(max(total, 0)))
@@ -286,7 +286,7 @@ def gate_panel(axes: Axes, trial: Trial, layer: int, unit: int) -> None:
 
 def _gate_notes(axes: Axes, trial: Trial, layer: int, unit: int, node: Floats) -> None:
     total = float(trial.net_inputs[layer - 1][unit])
-    text = f"$a$ = {number(total)}\n$g$ = {int(trial.gate(layer, unit))}"
+    text = f"$a$ {_equals(total)}\n$g$ = {int(trial.gate(layer, unit))}"
     axes.text(node[0] - 2.5, node[1] + RADIUS + 1, text, va="bottom", fontsize=TEXT)
     changes = "\n".join(number(change) for change in trial.changes[layer - 1][:, unit])
     text = f"{_delta(trial)}\n\nchanges of its\nsynapses:\n{changes}"
