@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from qagrel import analysis, results, store, sweep
 from qagrel import audit as audits
@@ -112,17 +111,14 @@ def notebook(
     parameters: Sequence[tuple[str, str]] = (),
     output: Path | None = None,
 ) -> Path:
-    """Run a figure's notebook with parameters in YAML; returns where it was written."""
-    given: dict[str, Any] = {"profile": profile_name}
-    for key, text in parameters:
-        try:
-            given[key] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(f"parameter {key}: {text!r} is not YAML: quote it") from None
+    """Run a figure's notebook with parameters as texts; returns where it was written."""
+    read_params().profile(profile_name)  # what is no profile leads to no folder
+    stem = figure_notebooks.find(name).stem
+    given = {"profile": profile_name, **figure_notebooks.parse(name, dict(parameters))}
     if output is None and parameters:
-        output = Path(f"{name}.ipynb")
+        output = Path(f"{stem}.ipynb")
     if output is None:
-        output = results.results_folder(profile_name) / "notebooks" / f"{name}.ipynb"
+        output = results.results_folder(profile_name) / "notebooks" / f"{stem}.ipynb"
         given.setdefault("output_dir", str(results.results_folder(profile_name) / "figures"))
     else:
         given.setdefault("output_dir", str(output.parent))

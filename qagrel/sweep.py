@@ -226,7 +226,9 @@ def run_all(
     with _Progress(specs, title) as progress:
         if scheduler is not None:
             return _on_cluster(specs, datasets, scheduler, progress)
-        return _on_threads(specs, datasets, workers or n_workers(), progress)
+        return _on_threads(
+            specs, datasets, min(workers or n_workers(), max(len(specs), 1)), progress
+        )
 
 
 @functools.cache

@@ -1,0 +1,148 @@
+"""What README.md and CONTRIBUTING.md tell readers to do, done word for word.
+
+The comment before a block of commands says who runs it: ``test``, here, in a copy of what the
+commands need; ``mnist``, the same, where the MNIST files are; ``ci``, the script `.ci/run`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from qagrel.datasets import data_dir
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+NEEDED = ("CITATION.cff", "notebooks", "paper", "params.yaml", "results/digits")
+BLOCK = re.compile(r"^(?:<!-- run: (\w+) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code: where it stands, who runs it, and what it is."""
+
+    document: str
+    runner: str
+    language: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.document}: {self.code.splitlines()[-1]}"
+
+
+def blocks(language: str, *runners: str) -> list[Block]:
+    found = (
+        Block(document, *groups)
+        for document in DOCUMENTS
+        for groups in BLOCK.findall((ROOT / document).read_text())
+    )
+    return [b for b in found if b.language == language and (not runners or b.runner in runners)]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a copy of what the commands need, with this very environment as its own."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in NEEDED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+def run(command: list[str], clone: Path, **variables: str) -> str:
+    """What a command prints; it must succeed."""
+    environment = {name: text for name, text in os.environ.items() if name[:7] != "QAGREL_"}
+    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
+    done = subprocess.run(
+        command,
+        cwd=clone,
+        env={**environment, "PATH": path, "MPLBACKEND": "agg", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def shell(block: Block, clone: Path, **variables: str) -> str:
+    return run(["bash", "-euo", "pipefail", "-c", block.code], clone, **variables)
+
+
+def test_somebody_runs_every_command() -> None:
+    assert {block.runner for block in blocks("sh")} == {"test", "mnist", "ci"}
+    assert {block.language for block in (*blocks("sh"), *blocks("python"))} == {"sh", "python"}
+    for document in DOCUMENTS:
+        languages = {language for _, language, _ in BLOCK.findall((ROOT / document).read_text())}
+        assert languages <= {"sh", "python"}  # nothing hides in a block of another kind
+
+
+@pytest.mark.parametrize("block", blocks("sh", "ci"), ids=str)
+def test_ci_runs_the_commands_that_are_left_to_it(block: Block) -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    for line in block.code.splitlines():
+        assert re.search(rf"^\s*{re.escape(line)}(\s|$)", script, re.MULTILINE), line
+
+
+@pytest.mark.parametrize("block", blocks("sh", "test"), ids=str)
+def test_the_commands_work(block: Block, clone: Path) -> None:
+    shell(block, clone)
+
+
+@pytest.mark.mnist
+@pytest.mark.skipif(not (data_dir() / "mnist").is_dir(), reason="the MNIST files are not here")
+@pytest.mark.parametrize("block", blocks("sh", "mnist"), ids=str)
+def test_the_commands_work_on_mnist(block: Block, clone: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(data_dir().resolve())
+    assert "complete" in shell(block, clone, HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_the_lines_of_python_learn_something(block: Block, clone: Path) -> None:
+    printed = run([sys.executable, "-c", block.code], clone)
+    accuracies = [float(text) for text in re.findall(r"([\d.]+) %", printed)]
+    assert len(accuracies) == 3
+    assert min(accuracies) > 90
+
+
+def test_the_python_is_ten_lines_at_the_most() -> None:
+    (block,) = blocks("python")
+    assert len(list(filter(None, block.code.splitlines()))) <= 10
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_within_the_text_are_run_too(document: str) -> None:
+    lines = [line for block in blocks("sh") for line in block.code.splitlines()]
+    commands = re.findall(
+        r"`((?:dvc|make|pip|python|qagrel) [^`]+)`", (ROOT / document).read_text()
+    )
+    for command in commands:
+        assert any(line.startswith(command) for line in lines), command
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_the_text_links_to_is_there(document: str) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / document).read_text())
+    assert targets
+    for target in targets:
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_the_pythons_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest, above = re.findall(r"3\.(\d+)", project["requires-python"])
+    assert f"Python 3.{oldest} to 3.{int(above) - 1}" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_no_number_is_left_to_be_filled_in(document: str) -> None:
+    assert not re.findall(r"«\w+»", (ROOT / document).read_text())
