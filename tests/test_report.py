@@ -374,6 +374,10 @@ def test_defaults_that_the_ledger_names_are_the_defaults() -> None:
             assert getattr(RunSpec(), name) == yaml.safe_load(value), code
 
 
+def test_the_ledger_gives_the_exploration_rate_that_is_used() -> None:
+    assert ledger()["Exploration rate"]["Here"] == f"ε = {RunSpec().epsilon}."
+
+
 def test_every_reading_that_was_tried_is_in_the_ledger() -> None:
     profiles = yaml.safe_load((ROOT / "params.yaml").read_text())["profiles"]
     tried = {
