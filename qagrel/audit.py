@@ -138,12 +138,13 @@ def _compare(run: Committed, derived: pd.DataFrame, committed: pd.DataFrame) -> 
 
 def _compare_summary(run: Committed, history: History) -> list[Difference]:
     fresh = results.summary([history]).iloc[0]
-    return [
-        Difference(run.name, None, str(column), run.summary[column], fresh[column])
-        for column in fresh.index
-        if run.summary[column] != fresh[column]
-        and not (pd.isna(run.summary[column]) and pd.isna(fresh[column]))
-    ]
+    differences = []
+    for column in fresh.index:
+        given, derived = run.summary[column], fresh[column]
+        unknown = pd.isna(given), pd.isna(derived)
+        if unknown != (True, True) and (any(unknown) or given != derived):
+            differences.append(Difference(run.name, None, str(column), given, derived))
+    return differences
 
 
 def audit_rules(run: Committed) -> list[Difference]:

@@ -79,7 +79,7 @@ def shell(block: Block, clone: Path, **variables: str) -> str:
 
 
 def test_somebody_runs_every_command() -> None:
-    assert {block.runner for block in blocks("sh")} == {"test", "mnist", "ci"}
+    assert {block.runner for block in blocks("sh")} == {"test", "mnist", "ci", "repro"}
     assert {block.language for block in (*blocks("sh"), *blocks("python"))} == {"sh", "python"}
     for document in DOCUMENTS:
         languages = {language for _, language, _ in BLOCK.findall((ROOT / document).read_text())}
@@ -91,6 +91,12 @@ def test_ci_runs_the_commands_that_are_left_to_it(block: Block) -> None:
     script = (ROOT / ".ci" / "run").read_text()
     for line in block.code.splitlines():
         assert re.search(rf"^\s*{re.escape(line)}(\s|$)", script, re.MULTILINE), line
+
+
+@pytest.mark.parametrize("block", blocks("sh", "repro"), ids=str)
+def test_what_takes_hours_is_a_target_of_make(block: Block) -> None:
+    assert block.code.split() == ["make", "repro"]
+    assert "\nrepro: setup\n\t$(IN_VENV) dvc repro\n" in (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.parametrize("block", blocks("sh", "test"), ids=str)
