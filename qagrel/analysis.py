@@ -30,7 +30,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import yaml
-from scipy import signal, stats
 
 from qagrel import store
 from qagrel.errors import InputError
@@ -94,6 +93,8 @@ class Estimate:
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """The two-sided confidence interval."""
+        from scipy import stats  # slow to import
+
         half = float(stats.t.ppf((1 + confidence) / 2, self.df)) * self.stderr
         return self.value - half, self.value + half
 
@@ -110,6 +111,8 @@ class Estimate:
         return self._p_positive(bound - self.value)
 
     def _p_positive(self, excess: float) -> float:
+        from scipy import stats  # slow to import
+
         if self.stderr > 0 or math.isnan(self.stderr):
             return float(stats.t.sf(excess / self.stderr, self.df))
         if excess == 0:
@@ -443,6 +446,8 @@ class Comparison:
         against, and convergence is compared instead: replicated if none of ours met it (two
         seeds at least), differs if significantly more did (Fisher's exact test).
         """
+        from scipy import stats  # slow to import
+
         ours, paper = self.ours, self.paper
         if 2 * ours.n_diverged >= ours.n_seeds:
             return Verdict.DIFFERS
@@ -646,6 +651,8 @@ def steps(curve: npt.ArrayLike, start: float, height: float) -> list[int]:
     slump is no step.  A peak must stand out by `height` from the rises around it.  A curve that
     rises ever more slowly has at most one step; one that stalls and goes on has several.
     """
+    from scipy import signal  # slow to import
+
     best = np.maximum.accumulate(np.concatenate(([start], np.asarray(curve, np.float64))))
     padded = np.concatenate(([0.0], np.diff(best), [0.0]))
     peaks, _ = signal.find_peaks(padded, prominence=height)
