@@ -1,4 +1,4 @@
-"""Where the kernel's time goes: `qagrel.kernels.train_batch` with a clock between its phases.
+"""Where the kernel's time goes: `qagrel.kernels.train_epoch` with a clock between its phases.
 
 A test holds the copy to the original: both must give the same weights, bit for bit.
 """

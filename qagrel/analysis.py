@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import yaml
 
 from qagrel import store
 from qagrel.errors import InputError
@@ -379,11 +378,11 @@ def _read_table(path: Path) -> dict[Row, Summary]:
 
 def _read_claims(path: Path) -> tuple[Claim, ...]:
     names = {item.name for item in fields(Claim)}
-    entries = _read_yaml(path)
+    entries = store.read_yaml(path)
     if not isinstance(entries, list):
         raise InputError(f"{path}: a list of claims is expected")
     for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, dict) or set(entry) != names or entry["id"] not in CLAIMS:
+        if not isinstance(entry, dict) or set(entry) != names or str(entry["id"]) not in CLAIMS:
             raise InputError(
                 f"{path}: claim {number} must have a known id and the entries "
                 f"{', '.join(sorted(names))}"
@@ -395,25 +394,18 @@ def _read_claims(path: Path) -> tuple[Claim, ...]:
 
 def _read_rules(path: Path) -> Rules:
     kinds = {item.name: item.type for item in fields(Rules)}
-    entries = _read_yaml(path)
+    entries = store.read_yaml(path)
     if not isinstance(entries, dict) or set(entries) != set(kinds):
         raise InputError(f"{path}: exactly these entries are expected: {', '.join(kinds)}")
     for name, entry in entries.items():
         if not isinstance(entry, dict) or set(entry) != {"value", "why"}:
             raise InputError(f"{path}: {name} needs a value and a why")
         number = isinstance(entry["value"], int | float) and not isinstance(entry["value"], bool)
-        if number != (kinds[name] is float) or (number and not entry["value"] > 0):
+        if number != (kinds[name] is float) or (number and not 0 < entry["value"] < math.inf):
             raise InputError(f"{path}: {name} cannot be {entry['value']!r}")
     if entries["correction"]["value"] != "holm":
         raise InputError(f"{path}: the only correction that is implemented is 'holm'")
     return Rules(**{name: entry["value"] for name, entry in entries.items()})
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(store.read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def _row(record: Mapping[Any, Any]) -> Row:
@@ -632,7 +624,7 @@ def discoveries(history: pd.DataFrame, share: float) -> pd.DataFrame:
     DataFrame
         Columns seed, class, epoch (NaN: never), a line a seed and class.
     """
-    classes = _classes(history)
+    classes = classes_of(history)
     records = []
     for seed, group in history.groupby("seed"):
         epochs = group["epoch"].to_numpy()
@@ -670,7 +662,7 @@ def overshoots(history: pd.DataFrame, factor: float, tolerance: float) -> pd.Dat
     """
     records = []
     for seed, group in history.groupby("seed"):
-        for number in _classes(history):
+        for number in classes_of(history):
             presented = group[f"presented_{number}"]
             ratio = (group[f"selected_{number}"] / presented.where(presented > 0)).dropna()
             peak, last = (ratio.max(), ratio.iloc[-1]) if len(ratio) else (NAN, NAN)
@@ -699,7 +691,7 @@ def learning_profile(history: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     """
     found = discoveries(history, rules.discovery_share)
     peaks = overshoots(history, rules.overshoot, rules.overshoot_return)
-    classes = _classes(history)
+    classes = classes_of(history)
     records = []
     for seed, group in history.groupby("seed"):
         when = found.loc[found["seed"] == seed, "epoch"].to_numpy()
@@ -767,12 +759,13 @@ def steepest_intervals(history: pd.DataFrame, factor: float) -> pd.DataFrame:
     return pd.DataFrame(records, columns=["seed", "low", "high"])
 
 
-def _classes(history: pd.DataFrame) -> list[int]:
-    counted = [str(name) for name in history.columns if str(name).startswith("presented_")]
-    classes = sorted(int(name.removeprefix("presented_")) for name in counted)
-    names = [f"{what}_{number}" for what in ("correct", "selected") for number in classes]
-    _require(history, ["seed", "epoch", "error", *(counted or ["presented_0"]), *names], "history")
-    return classes
+def classes_of(history: pd.DataFrame) -> list[int]:
+    """The classes that a history counts (InputError where counts of one are missing)."""
+    classes = range(sum(str(name).startswith("presented_") for name in history) or 1)
+    counts = ("presented", "correct", "selected")
+    names = [f"{what}_{number}" for what in counts for number in classes]
+    _require(history, ["seed", "epoch", "error", *names], "history")
+    return list(classes)
 
 
 def _share(flags: npt.NDArray[np.bool_]) -> float:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from qagrel import results, store
-from qagrel.datasets import load_dataset
+from qagrel import datasets, history, results, store
 from qagrel.errors import InputError
 from qagrel.experiments import Params, Profile
 from qagrel.spec import RunSpec, nearest
@@ -54,21 +53,22 @@ def committed_runs(folder: Path, params: Params, profile: Profile) -> list[Commi
 
 def _row_runs(folder: Path, params: Params, profile: Profile) -> Iterator[Committed]:
     for row in params.all_rows:
-        path = folder / "runs" / f"{row}.csv"
-        if path.exists():
-            epochs, lines = store.read_csv(path), results.read_summary(folder, row)
-            specs = profile.row_specs(row)
-            yield from _runs(row, specs, epochs, lines, classes=False)
+        if any((folder / "runs" / f"{row}{end}.csv").exists() for end in ("", "-summary")):
+            epochs, lines = results.read_epochs(folder, row), results.read_summary(folder, row)
+            yield from _runs(row, profile.row_specs(row), epochs, lines, classes=False)
 
 
 def _study_runs(folder: Path, profile: Profile) -> Iterator[Committed]:
     for name, study in profile.studies.items():
-        if not (folder / "studies" / f"{name}.csv").exists():
+        if not any((folder / "studies" / f"{name}{end}.csv").exists() for end in ("", "-summary")):
             continue
         epochs, lines = results.read_study(folder, name)
+        if unknown := {*epochs["run"], *lines["run"]} - set(study.runs):
+            raise InputError(f"{name}: params.yaml has no run {min(unknown)!r}: restore its files")
         for run, specs in profile.study_specs(name).items():
             chosen, summaries = (table[table["run"] == run] for table in (epochs, lines))
-            yield from _runs(f"{name}/{run}", specs, chosen, summaries, study.classes)
+            own = chosen.drop(columns="run")
+            yield from _runs(f"{name}/{run}", specs, own, summaries, study.classes)
 
 
 def _runs(
@@ -114,30 +114,34 @@ def audit_run(run: Committed, n_epochs: int | None = None) -> list[Difference]:
             raise _EnoughError
 
     try:
-        history = train(run.spec, load_dataset(run.spec.dataset), on_epoch=on_epoch)
+        trained = train(run.spec, datasets.load_dataset(run.spec.dataset), on_epoch=on_epoch)
     except _EnoughError:
-        derived = pd.DataFrame(rows)
-        return _compare(run, derived.assign(seed=run.spec.seed), run.epochs.head(len(rows)))
-    derived = results.epoch_table(history, run.classes)
-    return [*_compare(run, derived, run.epochs), *_compare_summary(run, history)]
+        derived = pd.DataFrame(rows).assign(seed=run.spec.seed)
+        return _compare(run, derived, _without_counts(run).head(len(rows)))
+    derived = results.epoch_table(trained, run.classes)
+    return [*_compare(run, derived, run.epochs), *_compare_summary(run, trained)]
 
 
 def _compare(run: Committed, derived: pd.DataFrame, committed: pd.DataFrame) -> list[Difference]:
     if len(derived) != len(committed):
         return [Difference(run.name, None, "number of epochs", len(committed), len(derived))]
     differences = []
-    for column in (name for name in committed.columns if name in derived):
-        same = (committed[column] == derived[column]) | (
-            committed[column].isna() & derived[column].isna()
-        )
-        for i in committed.index[~same.to_numpy()]:
-            given, fresh = committed[column][i], derived[column][i]
-            differences.append(Difference(run.name, i + 1, str(column), given, fresh))
+    for column in map(str, dict.fromkeys([*derived, *committed])):
+        given, fresh = _numbers(committed, column), _numbers(derived, column)
+        same = (given == fresh) | (given.isna() & fresh.isna())
+        differences += [
+            Difference(run.name, i + 1, column, given[i], fresh[i]) for i in given.index[~same]
+        ]
     return sorted(differences, key=lambda difference: difference.epoch or 0)
 
 
-def _compare_summary(run: Committed, history: History) -> list[Difference]:
-    fresh = results.summary([history]).iloc[0]
+def _numbers(table: pd.DataFrame, name: str) -> pd.Series:
+    """A column of a table; one that is absent, since there is nothing in it, is NaN."""
+    return table[name] if name in table else pd.Series(float("nan"), index=table.index)
+
+
+def _compare_summary(run: Committed, trained: History) -> list[Difference]:
+    fresh = results.summary([trained]).iloc[0]
     differences = []
     for column in fresh.index:
         given, derived = run.summary[column], fresh[column]
@@ -162,15 +166,35 @@ def audit_rules(run: Committed) -> list[Difference]:
         ("epoch", list(epochs["epoch"]) == numbered and not early, True),
         ("n_epochs", run.summary["n_epochs"], len(epochs)),
         ("status", run.summary["status"], status),
+        *_column_facts(run),
     ]
     if status == "max-epochs":
         facts.append(("n_epochs", len(epochs), spec.max_epochs))
+    network = results.network(spec)  # which stands in a study's summary
+    facts += [(name, run.summary[name], network[name]) for name in network if name in run.summary]
     rates = [
         Difference(run.name, e, "learning_rate", rate, spec.rate(e))
         for e, rate in zip(numbered, epochs["learning_rate"], strict=True)
         if rate != spec.rate(e)
     ]
     return [*(Difference(run.name, None, name, a, b) for name, a, b in facts if a != b), *rates[:1]]
+
+
+def _column_facts(run: Committed) -> list[tuple[str, object, object]]:
+    """That the epochs have the columns of their specification, unless the run diverged at once."""
+    expected = {"seed", *history.columns(run.spec)} - {"validation_accuracy"}
+    if run.spec.rule == "error-bp":
+        expected.remove("reward")
+    filled = _without_counts(run).dropna(axis="columns", how="all")
+    found = set(map(str, filled)) - {"validation_accuracy"}
+    missing = set() if run.summary["status"] == "diverged" else expected - found
+    return [("columns", sorted(found), sorted(expected))] if missing | found - expected else []
+
+
+def _without_counts(run: Committed) -> pd.DataFrame:
+    """The epochs without counts a class, of a run that has them."""
+    counts = run.epochs.columns.str.match("(selected|correct|presented)_") & run.classes
+    return run.epochs.loc[:, ~counts]
 
 
 def audit_statistics(
@@ -188,6 +212,19 @@ def audit_statistics(
             if not (folder / name).exists()
             or (folder / name).read_bytes() != (fresh / name).read_bytes()
         ]
+
+
+def audit_data(folder: Path, profile: Profile) -> list[Difference]:
+    """The description of the data, made again from them; their name is that of one machine."""
+    committed = store.read_json(folder / "data.json")
+    if not isinstance(committed, dict):
+        raise InputError(f"{folder / 'data.json'} describes no data set: restore it")
+    derived = datasets.describe(datasets.load_dataset(profile.dataset))
+    return [
+        Difference("data.json", None, name, committed.get(name), derived.get(name))
+        for name in sorted(committed.keys() | derived.keys() - {"name"})
+        if name != "name" and committed.get(name) != derived.get(name)
+    ]
 
 
 def audit(

@@ -5,6 +5,7 @@ the user can put right ends in one line on stderr and exit code 2; an interrupti
 130; a fault of ours in its traceback.
 """
 
+import errno
 import functools
 import json
 import math
@@ -67,6 +68,11 @@ class MainGroup(Group):
             _exit(_sentence(error), error.exit_code)
         except MemoryError as error:
             _exit(f"not enough memory ({error}): choose smaller layers or batches", 2)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # met outside `qagrel.store`: by what is compiled, or in a temporary folder
+            _exit(f"no space is left ({error.filename or 'on a disk'}): make room", 2)
         except click.Abort:
             _exit(
                 "stopped; what was written before is whole and kept: "
@@ -556,6 +562,8 @@ def notebook(
     Without --output and -p, its results go where the pipeline puts them; else the figures go
     beside the executed notebook.
     """
+    # a grammar of addresses, which no notebook needs: jsonschema builds it for a second
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from qagrel import replication
 
     click.echo(f"wrote {replication.notebook(name, profile, parameters, output)}")
@@ -568,6 +576,23 @@ def report(profile: str) -> None:
     from qagrel.report import build_report
 
     click.echo(f"wrote {build_report(profile)}")
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
+def fingerprint(out: Path | None) -> None:
+    """Hash what the code, as it is, makes of small runs of every rule.
+
+    While the hash stays the same, so does every number of every run: only another one asks for
+    training again.
+    """
+    from qagrel import store, sweep
+
+    found = {"fingerprint": sweep.fingerprint()}
+    if out is not None:
+        store.write_json(out, found)
+    else:
+        click.echo(found["fingerprint"])
 
 
 @main.command()

@@ -4,10 +4,10 @@ All their numbers live in `params.yaml`; a profile is a data set with what its s
 """
 
 import os
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qagrel import store
@@ -15,7 +15,9 @@ from qagrel.errors import InputError
 from qagrel.rules import LOSSES
 from qagrel.spec import RunSpec, nearest
 
-TABLE1 = "table1"
+ROW_NAME = re.compile(r"[a-z-]+_[a-z-]+_[0-9-]+_[0-9.e+-]+(_[a-z-]+)?")  # also of its files
+Seeds = Annotated[int, Field(ge=1, le=1000)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # within its folder
 
 
 class Study(BaseModel):
@@ -26,7 +28,7 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    n_seeds: int = Field(ge=1)
+    n_seeds: Seeds
     base: dict[str, Any]
     runs: dict[str, dict[str, Any]] = Field(min_length=1)
     classes: bool = False
@@ -37,9 +39,9 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    n_seeds: int = Field(ge=1)
+    n_seeds: Seeds
     table1: dict[str, Any]
-    studies: dict[str, Study]
+    studies: dict[FileName, Study]
 
     @property
     def dataset(self) -> str:
@@ -77,7 +79,7 @@ class Params(BaseModel):
 
     rows: list[str]
     squared_error_rows: list[str]
-    profiles: dict[str, Profile]
+    profiles: dict[FileName, Profile]
 
     @property
     def all_rows(self) -> list[str]:
@@ -106,15 +108,13 @@ def read_params(path: str | os.PathLike[str] = "params.yaml") -> Params:
         When the file is missing, is not YAML, or holds a wrong name, type or value.
     """
     try:
-        content = yaml.safe_load(store.read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
-    try:
-        params = Params.model_validate(content)
+        params = Params.model_validate(store.read_yaml(path))
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"])) or "the whole file"
         raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
+    if twice := [row for row in params.all_rows if params.all_rows.count(row) > 1]:
+        raise InputError(f"{path}: rows: {twice[0]!r} is listed twice: remove one")
     for name, profile in params.profiles.items():
         if not isinstance(profile.table1.get("dataset"), str):
             raise InputError(f"{path}: profiles.{name}.table1: name a dataset")
@@ -137,6 +137,8 @@ def row_fields(row: str) -> dict[str, Any]:
     default: ``q-agrel_symmetric_300-100_1``, ``error-bp_fixed_300_0.1_squared-error``.
     """
     try:
+        if not ROW_NAME.fullmatch(str(row)):
+            raise ValueError
         rule, feedback, hidden, rate, *loss = str(row).split("_")
         if len(loss) > 1 or any(name not in LOSSES for name in loss):
             raise ValueError

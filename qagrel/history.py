@@ -52,7 +52,7 @@ def save(history: History, path: store.StrPath) -> None:
         When the file cannot be written.
     """
     arrays: Arrays = {"head": _head(history)}
-    arrays |= {f"epochs.{name}": _column(history, name) for name in _columns(history.spec)}
+    arrays |= {f"epochs.{name}": _column(history, name) for name in columns(history.spec)}
     arrays["confusion"] = history.confusion
     arrays |= _numbered("weights", history.weights)
     if history.spec.feedback != "symmetric":  # else it is the forward weights
@@ -95,7 +95,7 @@ def _head(history: History) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8)
 
 
-def _columns(spec: RunSpec) -> tuple[str, ...]:
+def columns(spec: RunSpec) -> tuple[str, ...]:
     """Columns of the epoch table; feedback that is no other than the weights has no angle."""
     if spec.feedback == "symmetric":
         return COLUMNS
@@ -139,10 +139,10 @@ def _history(arrays: Arrays) -> History:
         raise ValueError("a run has a test accuracy unless it diverged")
     if (_checksum({n: a for n, a in arrays.items() if n != "sha256"}) != arrays["sha256"]).any():
         raise ValueError("its contents were changed, they do not fit their checksum")
-    columns = {name: arrays[f"epochs.{name}"].tolist() for name in _columns(spec)}
+    table = {name: arrays[f"epochs.{name}"].tolist() for name in columns(spec)}
     return History(
         spec=spec,
-        rows=[dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+        rows=[dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)],
         confusion=arrays["confusion"].copy(),
         batch_wrong=arrays.get("batch_wrong"),
         batch_loss=arrays.get("batch_loss"),
@@ -174,7 +174,7 @@ def _layout(head: _Head, spec: RunSpec) -> Layout:
         "sha256": (np.uint8, (32,)),
         "confusion": (counts, (head.n_epochs, head.n_classes, head.n_classes)),
     }
-    for name in _columns(spec):
+    for name in columns(spec):
         layout[f"epochs.{name}"] = (counts if name == "epoch" else floats, (head.n_epochs,))
     for layer, shape in enumerate(shapes, start=1):
         layout[f"weights.{layer}"] = (spec.precision, shape)

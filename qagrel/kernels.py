@@ -42,19 +42,22 @@ from numba.np.arrayobj import populate_array
 LANES = 16  # numbers in a vector: rows are padded to a multiple of this
 CACHE_LINE = 8  # entries of a list in a line of the cache
 TILE = 4 * LANES  # columns whose sums stay in registers
+BAND = 128  # units whose weights, a tile wide, stay in the first cache
 
 Q_AGREL, ERROR_BP = 0, 1
 CROSS_ENTROPY, SQUARED_ERROR = 0, 1
 
 STRICT = {"nogil": True, "error_model": "numpy"}
-kernel = njit(cache=True, **STRICT)  # called from Python
-part = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **STRICT)  # called by kernels
+kernel = njit(cache=True, no_cfunc_wrapper=True, **STRICT)  # called from Python
+BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **STRICT}
+part = njit(**BARE)  # called by kernels
+inlined = njit(inline="always", **BARE)  # copied into its caller, which is compiled sooner so
 
 Network = namedtuple("Network", "width stride start weights feedback learn_feedback")
 Network.__doc__ = """Layer l has width[l] units; the weights into it begin at start[l]."""
 
-Lists = namedtuple("Lists", "start count entry")
-Lists.__doc__ = """Sparse rows: row r holds the pairs entry[start[r] : start[r] + count[r]].
+Lists = namedtuple("Lists", "start end entry")
+Lists.__doc__ = """Sparse rows: row r holds the pairs entry[start[r] : end[r]].
 
 A pair, of type `entry_type`, says which unit (or which trial) and how active it is.
 """
@@ -63,13 +66,14 @@ Images = namedtuple("Images", "start entry label")
 Images.__doc__ = """Images without their zeros: sample s is entry[start[s] : start[s + 1]]."""
 
 Workspace = namedtuple(
-    "Workspace", "batch begin activity signal modulator target chosen active by_unit used"
+    "Workspace", "batch begin activity signal modulator target chosen active by_unit used reached"
 )
 Workspace.__doc__ = """Buffers of one batch; layer l begins at begin[l] of the flat ones.
 
-active : Lists with start and count of shape (layers, batch): the active units of each trial
+active : Lists with start and end of shape (layers, batch): the active units of each trial
 by_unit : Lists, a row a unit: the trials in which it is active, for one layer at a time
-used : int32 (units,): the units whose row in by_unit is not empty
+used : uint32 (units,): the units whose row in by_unit is not empty
+reached : int64 (batch,): a place in each trial's list of active units, see `multiply_tile`
 """
 
 Policy = namedtuple("Policy", "rule loss epsilon temperature")
@@ -88,36 +92,32 @@ def entry_type(dtype):
 
 
 # ---------------------------------------------------------------------------------------------
-# An epoch, and one batch of trials in the five phases of the paper's Fig. 1
+# An epoch, batch by batch
 # ---------------------------------------------------------------------------------------------
 
 
 @kernel
 def train_epoch(network, work, images, draws, policy, rate, record):
-    """Learn from the samples of ``draws.order``, batch by batch, a smaller last one included."""
+    """Learn from the samples of ``draws.order``, batch by batch, a smaller last one included.
+
+    The trials of a batch go side by side through the five phases of the paper's Fig. 1.
+    """
     n_samples = draws.order.size
     for k in range((n_samples + work.batch - 1) // work.batch):
         first = k * work.batch
         n = min(work.batch, n_samples - first)
-        record.loss[k] = train_batch(network, work, images, draws, first, n, policy, rate)
+        present(work, images, draws.order, first, n)
+        forward(network, work, images, n)
+        select_actions(network, work, draws, first, n, policy)
+        if policy.rule == Q_AGREL:
+            record.loss[k] = receive_reward(network, work, n)
+        else:
+            record.loss[k] = receive_answer(network, work, n, policy.loss)
+        propagate_feedback(network, work, images, n)
+        update_weights(network, work, images, n, rate)
         for b in range(n):
             record.confusion[work.target[b], work.chosen[b]] += 1
             record.wrong[k] += work.target[b] != work.chosen[b]
-
-
-@part
-def train_batch(network, work, images, draws, first, n, policy, rate):
-    """Trials `first` to `first` + `n` of the epoch, side by side; returns their summed loss."""
-    present(work, images, draws.order, first, n)
-    forward(network, work, images, n)
-    select_actions(network, work, draws, first, n, policy)
-    if policy.rule == Q_AGREL:
-        loss = receive_reward(network, work, n)
-    else:
-        loss = receive_answer(network, work, n, policy.loss)
-    propagate_feedback(network, work, images, n)
-    update_weights(network, work, images, n, rate)
-    return loss
 
 
 @kernel
@@ -143,7 +143,7 @@ def present(work, images, order, first, n):
         sample = order[first + b]
         start, end = images.start[sample], images.start[sample + 1]
         work.active.start[0, b] = start
-        work.active.count[0, b] = end - start
+        work.active.end[0, b] = end
         work.target[b] = images.label[sample]
         for e in range(start, end, CACHE_LINE):
             prefetch(images.entry, e)
@@ -159,7 +159,7 @@ def forward(network, work, images, n):
     for layer in range(1, output_layer + 1):
         activity = layer_rows(work.activity, network, work, layer)
         weights = weights_into(network.weights, network, layer)
-        multiply(active_units(work, images, layer - 1), weights, n, activity)
+        multiply(active_units(work, images, layer - 1), weights, n, activity, work.reached)
         if layer < output_layer:
             rectify(activity, n, network.width[layer], active_units(work, images, layer))
 
@@ -175,7 +175,7 @@ def rectify(activity, n, width, active):
             active.entry[end]["index"] = j
             active.entry[end]["value"] = a
             end += a > 0
-        active.count[b] = end - active.start[b]
+        active.end[b] = end
 
 
 # 2. Action selection
@@ -264,8 +264,8 @@ def receive_answer(network, work, n, loss_code):
             log_total = softmax(output, b, n_actions, signal)
             loss += log_total - np.float64(output[b, target])
         for action in range(n_actions):
-            answer = signal if loss_code == CROSS_ENTROPY else output
-            signal[b, action] = (action == target) - answer[b, action]
+            answer = signal[b, action] if loss_code == CROSS_ENTROPY else output[b, action]
+            signal[b, action] = (action == target) - answer
             if loss_code == SQUARED_ERROR:
                 loss += 0.5 * np.float64(signal[b, action] * signal[b, action])
     return loss
@@ -323,7 +323,7 @@ def update_weights(network, work, images, n, rate):
             n_used = list_by_unit(active, n, network.width[layer - 1], work.by_unit, work.used)
             update_layer(n_used, work, signal, weights, feedback, learns)
             for u in range(n_used):
-                work.by_unit.count[work.used[u]] = 0
+                work.by_unit.end[work.used[u]] = work.by_unit.start[work.used[u]]
 
 
 @part
@@ -339,16 +339,16 @@ def modulate(signal, n, modulator, rate):
 def list_by_unit(active, n, n_units, trials, used):
     """Turn lists of units a trial into lists of trials a unit; returns how many are used."""
     for b in range(n):
-        for e in range(active.start[b], active.start[b] + active.count[b]):
+        for e in range(active.start[b], active.end[b]):
             unit = active.entry[e]["index"]
-            place = trials.start[unit] + trials.count[unit]
+            place = trials.end[unit]
             trials.entry[place]["index"] = b
             trials.entry[place]["value"] = active.entry[e]["value"]
-            trials.count[unit] += 1
+            trials.end[unit] = place + 1
     n_used = 0
     for unit in range(n_units):
         used[n_used] = unit
-        n_used += trials.count[unit] > 0
+        n_used += trials.end[unit] > trials.start[unit]
     return n_used
 
 
@@ -400,40 +400,50 @@ def feedback_angles(network, degrees):
 
 
 @part
-def sum_rows(like, rows, r, matrix, column):
-    """Sum over e of value[e] * matrix[index[e], column : column + lanes], e in list r, in order."""
-    total = like
-    for e in range(rows.start[r], rows.start[r] + rows.count[r]):
-        entry = rows.entry[e]
-        total = total + entry["value"] * load(matrix, entry["index"], column, like)
-    return total
-
-
-@part
-def multiply(active, weights, n, out):
+def multiply(active, weights, n, out, reached):
     """out[b] = sum over active units j of y_j * weights[j], for n trials (Eqs. 2, 4, 5)."""
-    done = 0
-    if n == 1:  # no tile would serve a second trial, so fewer and wider ones
+    band, done = BAND, 0
+    if n == 1:  # nothing serves a second trial, so tiles are fewer and wider
+        band = weights.shape[0]
         done = weights.shape[1] // (2 * TILE) * (2 * TILE)
         for column in range(0, done, 2 * TILE):
-            multiply_tile(zeros(weights, 8), active, weights, n, out, column)
+            multiply_tile(zeros(weights, 8), active, weights, band, n, out, reached, column)
     whole = weights.shape[1] // TILE * TILE
     for column in range(done, whole, TILE):
-        multiply_tile(zeros(weights, 4), active, weights, n, out, column)
+        multiply_tile(zeros(weights, 4), active, weights, band, n, out, reached, column)
     rest = weights.shape[1] - whole
     if rest == 3 * LANES:
-        multiply_tile(zeros(weights, 3), active, weights, n, out, whole)
+        multiply_tile(zeros(weights, 3), active, weights, band, n, out, reached, whole)
     elif rest == 2 * LANES:
-        multiply_tile(zeros(weights, 2), active, weights, n, out, whole)
+        multiply_tile(zeros(weights, 2), active, weights, band, n, out, reached, whole)
     elif rest == LANES:
-        multiply_tile(zeros(weights, 1), active, weights, n, out, whole)
+        multiply_tile(zeros(weights, 1), active, weights, band, n, out, reached, whole)
 
 
-@part
-def multiply_tile(zero, active, weights, n, out, column):
-    """`multiply` for the columns of one tile."""
-    for b in range(n):
-        store(out, b, column, sum_rows(zero, active, b, weights, column))
+@inlined
+def multiply_tile(zero, active, weights, band, n, out, reached, column):
+    """`multiply` for the columns of one tile, a band of units at a time.
+
+    reached[b] tells how far the list of trial b, in rising order of units, has been followed.
+    """
+    last = 0
+    while last < weights.shape[0]:
+        last += band
+        for b in range(n):
+            total = zero
+            e, end = active.start[b], active.end[b]
+            if last > band:
+                total = load(out, b, column, zero)
+                e = reached[b]
+            while e < end:
+                entry = active.entry[e]
+                unit = entry["index"]
+                if unit >= last:
+                    break
+                total = total + entry["value"] * load(weights, unit, column, zero)
+                e += 1
+            store(out, b, column, total)
+            reached[b] = e
 
 
 @part
@@ -454,12 +464,15 @@ def update_layer(n_units, work, signal, weights, feedback, learns):
         update_tile(zeros(signal, 4), n_units, work, signal, weights, feedback, learns, column)
 
 
-@part
+@inlined
 def update_tile(zero, n_units, work, signal, weights, feedback, learns, column):
     """`update_layer` for the columns of one tile."""
     for u in range(n_units):
         unit = work.used[u]
-        change = sum_rows(zero, work.by_unit, unit, signal, column)
+        change = zero
+        for e in range(work.by_unit.start[unit], work.by_unit.end[unit]):
+            entry = work.by_unit.entry[e]
+            change = change + entry["value"] * load(signal, entry["index"], column, zero)
         store(weights, unit, column, load(weights, unit, column, zero) + change)
         if learns:
             store(feedback, unit, column, load(feedback, unit, column, zero) + change)
@@ -469,7 +482,7 @@ def update_tile(zero, n_units, work, signal, weights, feedback, learns, column):
 def update_by_one_trial(active, signal, weights, feedback, learns):
     """`update_layer` for a batch of one: weights[j] += y_j * signal[0] for the active units j."""
     zero = zeros(signal, 1)
-    for e in range(active.start[0], active.start[0] + active.count[0]):
+    for e in range(active.start[0], active.end[0]):
         entry = active.entry[e]
         unit = entry["index"]
         for column in range(0, weights.shape[1], LANES):
@@ -485,7 +498,7 @@ def gather_feedback(active, feedback, n, above, below):
     for b in range(n):
         for column in range(below.shape[1]):
             below[b, column] = 0
-        first, end = active.start[b], active.start[b] + active.count[b]
+        first, end = active.start[b], active.end[b]
         for e in range(first, end, 4):
             j0 = active.entry[e]["index"]
             j1 = active.entry[min(e + 1, end - 1)]["index"]
@@ -538,7 +551,7 @@ def active_units(work, images, layer):
     """The lists of a layer's active units, one a trial."""
     lists = work.active
     entry = images.entry if layer == 0 else lists.entry
-    return Lists(lists.start[layer], lists.count[layer], entry)
+    return Lists(lists.start[layer], lists.end[layer], entry)
 
 
 # ---------------------------------------------------------------------------------------------

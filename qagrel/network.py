@@ -84,12 +84,12 @@ def workspace(network: kernels.Network, batch_size: int) -> kernels.Workspace:
     widest = int(network.width.max())
     active = kernels.Lists(
         np.repeat(begin[: n_layers - 1, None], batch_size, axis=1),
-        np.zeros((n_layers - 1, batch_size), np.int64),
+        np.repeat(begin[: n_layers - 1, None], batch_size, axis=1),
         _aligned(int(begin[-2]), pair),
     )
     by_unit = kernels.Lists(
         np.arange(widest) * batch_size,
-        np.zeros(widest, np.int64),
+        np.arange(widest) * batch_size,
         _aligned(widest * batch_size, pair),
     )
     return kernels.Workspace(
@@ -103,6 +103,7 @@ def workspace(network: kernels.Network, batch_size: int) -> kernels.Workspace:
         active=active,
         by_unit=by_unit,
         used=np.zeros(widest + 1, np.uint32),
+        reached=np.zeros(batch_size, np.int64),
     )
 
 

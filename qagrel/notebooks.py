@@ -20,6 +20,7 @@ import re
 import sys
 import tempfile
 import tokenize
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,9 +238,13 @@ def _read(path: Path) -> "NotebookNode":
 
     content = store.read_json(path)
     try:
-        nbformat.validate(content)
-    except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:
-        sentence = str(error).splitlines()[0]
+        with warnings.catch_warnings(action="error", category=FutureWarning):
+            nbformat.validate(content)  # which makes up identifiers of cells, and warns of it
+    except (
+        *(nbformat.ValidationError, FutureWarning),
+        *(AssertionError, AttributeError, KeyError, TypeError),
+    ) as error:
+        sentence = (str(error) or "of no known version").splitlines()[0]
         raise InputError(f"{path} is not a notebook ({sentence}): restore it") from None
     text = json.dumps(content)
     notebook: NotebookNode = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]

@@ -150,8 +150,9 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _letter(axes: Axes, letter: str, title: str) -> None:
-    axes.set_title(f"{letter}  {title}")
+def _letter(axes: Axes, letter: str, title: str, height: float | None = None) -> None:
+    """Title a panel, at a height where that does not go by what stands above it."""
+    axes.set_title(f"{letter}  {title}", y=height)
 
 
 def _plain_numbers(axes: Axes, digits: Sequence[float]) -> None:
@@ -181,7 +182,7 @@ def learning_rate_range(
     panels = figure.subplots(1, len(histories), squeeze=False)[0]
     for axes, letter, rule in zip(panels, "ab", histories, strict=False):
         rate_curve(axes, histories[rule], rule, steepest[rule], published[rule])
-        _letter(axes, letter, RULE_NAMES[rule])
+        _letter(axes, letter, RULE_NAMES[rule], 1.13)  # above the marked intervals
     return figure
 
 
@@ -196,7 +197,8 @@ def rate_curve(
         epochs["learning_rate"], epochs[measure], color=colour, marker=RULE_MARKERS[rule], zorder=3
     )
     axes.set(xscale="log", ylim=(0, 1), xlabel="learning rate α", ylabel=f"{measure} per epoch")
-    _plain_numbers(axes, (1,))
+    rates = epochs["learning_rate"]
+    _plain_numbers(axes, (1,) if rates.max() > 100 * rates.min() else (1, 2, 5))
     where = axes.get_xaxis_transform()
     for interval, name, ink, height in (
         (steepest, "steepest", colour, 1.10),
@@ -205,7 +207,6 @@ def rate_curve(
         axes.plot(interval, [height] * 2, "|-", color=ink, transform=where, clip_on=False, ms=4)
         label = f" {name} {interval[0]:.2g}–{interval[1]:.2g}"
         axes.text(interval[1], height, label, color=ink, transform=where, va="center", fontsize=6)
-    axes.title.set_y(1.16)
 
 
 # --- Fig. 5: stepwise learning --------------------------------------------------------------
@@ -325,7 +326,7 @@ def _class_shares(epochs: pd.DataFrame) -> tuple[Array, Array]:
 def class_curves(
     axes: Axes, epoch: Array, shares: Array, discovered: Array, top: float = 1.0
 ) -> None:
-    """A share of trials, a line a class with its label at the end, a dot where it is discovered.
+    """A share of trials, a line a class, labelled at its end and at a dot where it is discovered.
 
     Parameters
     ----------
@@ -337,8 +338,11 @@ def class_curves(
         colour, line = CLASS_COLOURS[number % 5], CLASS_LINES[number // 5 % 2]
         axes.plot(epoch, share, color=colour, ls=line, lw=0.8)
         if found in epoch:
-            look: Any = {"color": colour, "mec": "white", "mew": 0.4, "clip_on": False}
-            axes.plot(found, share[epoch == found], "o", ms=3.5, zorder=4, **look)
+            height = share[epoch == found].item()
+            look: Any = {"mec": "white", "mew": 0.4, "clip_on": False, "zorder": 4 + number}
+            axes.plot(found, height, "o", color=colour, ms=6, **look)
+            place: Any = {"ha": "center", "va": "center_baseline", "zorder": 4 + number}
+            axes.text(found, height, str(number), color="white", fontsize=5, **place)
     axes.set(xlim=(epoch[0], epoch[-1]), ylim=(0, top))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

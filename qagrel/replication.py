@@ -98,9 +98,10 @@ def learning_rate_range(
 def statistics(profile_name: str) -> list[dict[str, Any]]:
     """Write the tables, comparisons and verdicts of a profile; returns the claims."""
     params = read_params()
+    profile = params.profile(profile_name)
     folder = results.results_folder(profile_name)
     with _writing(folder):
-        results.write_statistics(folder, params, params.profile(profile_name), PAPER)
+        results.write_statistics(folder, params, profile, PAPER)
     claims: list[dict[str, Any]] = store.read_json(folder / "claims.json")
     return claims
 
@@ -140,11 +141,12 @@ def audit(
     folder = results.results_folder(profile_name)
     runs = audits.committed_runs(folder, params, profile)
     chosen = audits.choose(runs, number, names, seed)
+    described = audits.audit_data(folder, profile)
     differences = [found for run in runs for found in audits.audit_rules(run)]
     report(f"{len(runs)} committed runs follow the protocol's rules: {not differences}")
     stale = audits.audit_statistics(folder, params, profile, PAPER)
     report(f"tables and verdicts follow from the committed runs: {not stale}")
-    return [*differences, *stale, *audits.audit(chosen, n_epochs, report)]
+    return [*differences, *stale, *described, *audits.audit(chosen, n_epochs, report)]
 
 
 def bench(quick: bool) -> None:

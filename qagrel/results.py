@@ -7,7 +7,8 @@ them.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,19 @@ from qagrel import analysis, store
 from qagrel.equivalence import equivalence
 from qagrel.errors import InputError
 from qagrel.experiments import Params, Profile, row_fields
+from qagrel.spec import RunSpec
 from qagrel.training import History
+
+# Columns that are always there, by their types; those of NETWORK and "run" stand in studies only.
+EPOCHS = {"seed": int, "epoch": int, "learning_rate": float, "validation_accuracy": float}
+SUMMARY = {
+    "seed": int,
+    "n_epochs": int,
+    "test_accuracy": float,
+    "status": str,
+    "diverged_at": float,
+}
+NETWORK = {"rule": str, "feedback": str, "hidden": str, "learning_rate": float}
 
 
 def results_folder(profile: str) -> Path:
@@ -74,20 +87,15 @@ def write_study(
             table = epoch_table(history, classes)
             table.insert(0, "run", run)
             epochs.append(table)
-        spec = seeds[0].spec
-        row = pd.DataFrame(
-            {
-                "run": run,
-                "rule": spec.rule,
-                "feedback": spec.feedback,
-                "hidden": "-".join(map(str, spec.hidden)),
-                "learning_rate": spec.learning_rate,
-            },
-            index=range(len(seeds)),
-        )
-        lines = pd.concat([row, summary(seeds)], axis="columns")
-        summaries.append(lines)
+        row = pd.DataFrame({"run": run, **network(seeds[0].spec)}, index=range(len(seeds)))
+        summaries.append(pd.concat([row, summary(seeds)], axis="columns"))
     _write(folder / "studies", name, pd.concat(epochs), pd.concat(summaries))
+
+
+def network(spec: RunSpec) -> dict[str, Any]:
+    """What a study's summary says of a run besides its name: rule, feedback, hidden, rate."""
+    fields = {name: getattr(spec, name) for name in NETWORK}
+    return {**fields, "hidden": "-".join(map(str, spec.hidden))}
 
 
 def _write(folder: Path, name: str, epochs: pd.DataFrame, summaries: pd.DataFrame) -> None:
@@ -97,18 +105,48 @@ def _write(folder: Path, name: str, epochs: pd.DataFrame, summaries: pd.DataFram
 
 
 def read_summary(folder: Path, row: str) -> pd.DataFrame:
-    """A row's per-seed summary."""
-    return store.read_csv(folder / "runs" / f"{row}-summary.csv")
+    """A row's per-seed summary (InputError where no runs can have left it)."""
+    path = folder / "runs" / f"{row}-summary.csv"
+    lines = store.read_csv(path, SUMMARY)
+    with _naming(path):
+        analysis.summarise(lines)
+    return lines
+
+
+def read_epochs(folder: Path, row: str) -> pd.DataFrame:
+    """A row's records, a line a seed and epoch."""
+    return _read_epochs(folder / "runs" / f"{row}.csv", EPOCHS)
 
 
 def read_study(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A study's epochs and per-seed summaries."""
-    epochs, lines = (
-        store.read_csv(folder / "studies" / f"{name}{end}.csv") for end in ("", "-summary")
-    )
-    lines["hidden"] = lines["hidden"].astype(str)
-    lines["run"], epochs["run"] = lines["run"].astype(str), epochs["run"].astype(str)
+    """A study's epochs and per-seed summaries (InputError where no runs can have left them)."""
+    epochs = _read_epochs(folder / "studies" / f"{name}.csv", {"run": str, **EPOCHS})
+    path = folder / "studies" / f"{name}-summary.csv"
+    lines = store.read_csv(path, {"run": str, **NETWORK, **SUMMARY})
+    with _naming(path):
+        for _, group in lines.groupby("run"):
+            analysis.summarise(group)
     return epochs, lines
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A context in which what is refused is told by its file."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}: restore it") from None
+
+
+def _read_epochs(path: Path, columns: Mapping[str, type]) -> pd.DataFrame:
+    table = store.read_csv(path, columns)
+    for name in table.columns.difference(list(columns)):
+        if table[name].dtype.kind not in "if":
+            raise InputError(f"{path}: {name} is not a column of numbers: restore it")
+    if table.columns.str.startswith("presented_").any():
+        with _naming(path):
+            analysis.classes_of(table)
+    return table
 
 
 def table_row(row: str) -> analysis.Row:
@@ -134,7 +172,7 @@ def read_evidence(folder: Path, params: Params, profile: Profile) -> analysis.Ev
     _, readings = read_study(folder, "readings")
     drawn_once = readings[readings["run"].str.startswith("validation_draw=run/")]
     learned = {
-        table_row(row): store.read_csv(folder / "runs" / f"{row}.csv")
+        table_row(row): read_epochs(folder, row)
         for row in params.rows
         if row_fields(row)["feedback"] == "learned"
     }

@@ -223,8 +223,8 @@ def _feedback_path(axes: Axes, trial: Trial, unit: int) -> None:
 
 def _update_equations(axes: Axes, trial: Trial, unit: int) -> None:
     """The four factors of each change (Eq. 1), in numbers."""
-    rate, delta = trial.spec.learning_rate, number(trial.delta)
-    _boxed(axes, 14, 12, _delta(trial))
+    rate, delta = trial.spec.learning_rate, _signed(trial.delta)
+    _boxed(axes, 14, 12, _delta(trial).replace("q =", "q\n="))
     y = 2.0
     for i, (x, change) in enumerate(
         zip(trial.activities[0], trial.changes[0][:, unit], strict=True), 1

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from qagrel.errors import InputError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 MAX_BYTES = 2**28  # far above any result; a bound on what a wrong file can cost
+MAX_TEXT = 2**25  # the same for text, which takes many times its size once it is read
+MAX_YAML = 2**20  # which takes a second for every few thousand lines
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{16}\.part")  # how write_bytes names temporary files
 
 
@@ -96,10 +99,10 @@ def write_text(path: StrPath, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def read_text(path: StrPath) -> str:
+def read_text(path: StrPath, max_bytes: int = MAX_TEXT) -> str:
     """The text of a UTF-8 file, its line ends as they are (InputError where it is not that)."""
     try:
-        return read_bytes(path).decode()
+        return read_bytes(path, max_bytes).decode()
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is not UTF-8 text (byte {error.start}): restore or rewrite it"
@@ -147,6 +150,41 @@ def _plain(content: Any) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+# --- YAML -----------------------------------------------------------------------------------
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """Plain data without aliases, by which a short file can stand for a huge one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="an alias, write it out", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """A mapping with no name twice, of which YAML itself keeps the last and says nothing."""
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            problem = f"a name twice among {', '.join(map(repr, mapping))}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return mapping
+
+
+def read_yaml(path: StrPath) -> Any:
+    """The content of a YAML file (InputError where it is none, or has aliases or a name twice)."""
+    text = read_text(path, MAX_YAML)
+    try:
+        return yaml.load(text, _YamlLoader)
+    except (
+        # all of them come from PyYAML, by the values that a text pretends to be
+        *(yaml.YAMLError, ArithmeticError, AttributeError, LookupError),
+        *(RecursionError, TypeError, ValueError),
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not readable as YAML: {reason}: correct it") from error
 
 
 # --- CSV ------------------------------------------------------------------------------------

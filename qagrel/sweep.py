@@ -36,6 +36,9 @@ from qagrel.errors import InputError
 from qagrel.spec import RunSpec
 from qagrel.training import History, Row, check_fit, train
 
+SECONDS_TO_CONNECT = 10  # to a scheduler
+SECONDS_FOR_WORKERS = 30  # until it has one
+
 
 class StoppedError(Exception):
     """A run was asked to end early."""
@@ -322,18 +325,26 @@ def _cluster(scheduler: str) -> Iterator[None]:
     """A context in which joblib sends its calls to the workers of a Dask scheduler."""
     try:
         distributed = importlib.import_module("distributed")
+        dask = importlib.import_module("joblib._dask")
     except ImportError:
         raise InputError(
             "a scheduler needs Dask, which is not installed: pip install 'qagrel[cluster]'"
         ) from None
     try:
         address = distributed.comm.resolve_address(scheduler)
-        client = distributed.Client(address, timeout="10s", set_as_default=False)
+        client = distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"scheduler: {scheduler!r} does not answer: {error}") from None
+
+    class Backend(dask.DaskDistributedBackend):  # type: ignore[misc, name-defined]
+        """Also a single worker gets the runs: joblib keeps here what has one place to go to."""
+
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return int(max(2, super().effective_n_jobs(n_jobs)))
+
     try:
-        with client, joblib.parallel_config(backend="dask", client=client):
-            client.wait_for_workers(1, timeout=30)
+        with client, joblib.parallel_config(backend=Backend(client=client)):
+            client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
             yield
     except (OSError, CancelledError, distributed.KilledWorker) as error:
         raise InputError(

@@ -4,11 +4,30 @@ import gzip
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from qagrel import Dataset
+from qagrel import Dataset, cli
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Return a function that runs a command in this process."""
+
+    def call(*args: object) -> Ended:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(arg) for arg in args], prog_name="qagrel")
+        return Ended(ended.value.code or 0, *capsys.readouterr())
+
+    return call
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

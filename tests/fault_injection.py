@@ -143,7 +143,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(place: Place) -> Iterator[Cluster]:
+def cluster(place: Place, n_workers: int = 2) -> Iterator[Cluster]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -152,7 +152,7 @@ def cluster(place: Place) -> Iterator[Cluster]:
     local = ["--host", "127.0.0.1", "--no-dashboard"]
     scheduler = place.start(*dask, "scheduler", *local, "--port", port)
     alone = [*local, "--nthreads", 1, "--no-nanny", "--local-directory", place.folder / "dask"]
-    workers = [place.start(*dask, "worker", address, *alone) for _ in range(2)]
+    workers = [place.start(*dask, "worker", address, *alone) for _ in range(n_workers)]
     try:
         yield Cluster(address, workers)
     finally:

@@ -399,7 +399,7 @@ def test_every_claim_has_a_test_and_every_test_a_claim(paper):
         ("margins.yaml", "value: 0.05", "value: -0.05", "alpha cannot be -0.05"),
         ("margins.yaml", "value: 0.05", "value: yes", "alpha cannot be True"),
         ("margins.yaml", "value: holm", "value: bonferroni", "'holm'"),
-        ("margins.yaml", "  value: mnist", "  value: [mnist", "not YAML"),
+        ("margins.yaml", "  value: mnist", "  value: [mnist", "not readable as YAML"),
         ("claims.yaml", "id: slower-text", "id: slower", "claim 2"),
         ("claims.yaml", "id: slower-text", "id: slower-abstract", "twice"),
         ("table1.csv", "97.86", "97,86", r"table1\.csv"),

@@ -12,37 +12,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 import pytest
+from conftest import Ended
 
 import qagrel
-from qagrel import cli, datasets, history, training
+from qagrel import cli, datasets, history, store, sweep, training
 
 QAGREL = [sys.executable, "-m", "qagrel"]
 DIVERGING = ["--weight-range", "1e38"]
 without_overflow_warnings = pytest.mark.filterwarnings(  # which NumPy gives without the JIT
     "ignore:(overflow|invalid value) encountered:RuntimeWarning"
 )
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Return a function that runs a command in this process."""
-
-    def call(*args: object) -> Ended:
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(arg) for arg in args], prog_name="qagrel")
-        return Ended(ended.value.code or 0, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture
@@ -299,7 +282,7 @@ def test_batches_are_kept_on_request(
     run: Callable[..., Ended], tiny: list[object], tmp_path: Path
 ) -> None:
     run(*tiny, "--out", tmp_path, "--record-batches")
-    table = pd.read_csv(tmp_path / "run-batches.csv")
+    table = store.read_csv(tmp_path / "run-batches.csv")
     assert list(table) == ["epoch", "batch", "reward", "error", "loss"]
     assert len(table) == 6 * 2
     assert qagrel.load(tmp_path / "run.npz").batches.equals(table)
@@ -547,6 +530,19 @@ def test_a_diverged_run_predicts_nothing(
     ended = run("predict", tmp_path / "run.npz")
     assert (ended.code, ended.out) == (2, "")
     assert "diverged" in ended.err
+
+
+# --- the fingerprint ------------------------------------------------------------------------
+
+
+def test_the_fingerprint_is_printed_or_written(
+    run: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "fingerprint", lambda: "0123abcd")
+    assert run("fingerprint").out == "0123abcd\n"
+    run("fingerprint", "--out", tmp_path / "new" / "fingerprint.json")
+    written = strict_json((tmp_path / "new" / "fingerprint.json").read_text())
+    assert written == {"fingerprint": "0123abcd"}
 
 
 # --- data -----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from qagrel.datasets import data_dir
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden.json"
+RESULTS = TESTS.parent / "results" / "fingerprint.json"
 AVX2 = {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "popcnt"}
 AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 TARGETS: dict[str, set[str]] = {  # CPU names of LLVM, and what their code needs
@@ -181,8 +182,8 @@ def golden_mnist() -> str:
 
 
 @compiled_only
-def test_the_golden_fingerprint() -> None:
-    assert sweep.fingerprint() == store.read_json(GOLDEN)["fingerprint"]
+def test_the_fingerprint_is_that_of_the_results() -> None:
+    assert sweep.fingerprint() == store.read_json(RESULTS)["fingerprint"]
 
 
 @compiled_only
@@ -236,9 +237,4 @@ def test_an_edited_kernel_never_gives_its_old_answer(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    golden = {
-        "fingerprint": sweep.fingerprint(),
-        "digits": golden_digits(),
-        "mnist": golden_mnist(),
-    }
-    store.write_json(GOLDEN, golden)
+    store.write_json(GOLDEN, {"digits": golden_digits(), "mnist": golden_mnist()})

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from qagrel import Dataset, InputError, RunSpec, results, store, train
 from qagrel.experiments import Params, read_params, row_fields
@@ -212,18 +211,6 @@ def test_a_wrong_file_is_refused_in_one_sentence(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"^{tmp_path / 'params.yaml'} is not there"):
         read_params(tmp_path / "params.yaml")
-
-
-def test_our_file_has_no_name_twice() -> None:
-    """Of two equal keys YAML keeps the last, and says nothing."""
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            names = [key.value for key, _ in node.value]
-            assert len(set(names)) == len(names), names
-            return super().construct_mapping(node, deep)
-
-    assert yaml.load(PARAMS.read_text(), Loader)
 
 
 # --- what runs leave -------------------------------------------------------------------------

@@ -558,8 +558,8 @@ STRIDES = [16, 32, 48, 64, 80, 96, 112, 128, 144, 208, 256]
 
 
 @strict
-def run_multiply(active, weights, n, out):
-    kernels.multiply(active, weights, n, out)
+def run_multiply(active, weights, n, out, reached):
+    kernels.multiply(active, weights, n, out, reached)
 
 
 @strict
@@ -581,12 +581,12 @@ def random_lists(
     entry["value"] = rng.standard_normal(entry.size)
     for first, count in zip(start, counts, strict=True):
         entry["index"][first : first + count] = np.sort(rng.choice(n_units, count, replace=False))
-    return kernels.Lists(start, np.array(counts), entry)
+    return kernels.Lists(start, start + counts, entry)
 
 
 def pairs(lists: kernels.Lists, row: int) -> list[tuple[int, Any]]:
     """The pairs of one row."""
-    entries = lists.entry[lists.start[row] : lists.start[row] + lists.count[row]]
+    entries = lists.entry[lists.start[row] : lists.end[row]]
     return list(zip(entries["index"].tolist(), entries["value"], strict=True))
 
 
@@ -612,11 +612,13 @@ def plain_dot(a: Any, b: Any) -> Any:
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("n", [1, 6])
 def test_multiply_is_a_plain_loop(n: int, stride: int, precision: str) -> None:
+    """With units of three bands, the last one narrow; lists of none, of one and of all of them."""
     rng = np.random.default_rng(stride)
-    active = random_lists(rng, [7, 0, 1, 2, 3, 4], 9, precision)
-    weights = rng.standard_normal((9, stride)).astype(precision)
+    n_units = 2 * kernels.BAND + 9
+    active = random_lists(rng, [50, 0, 1, 2, 3, n_units], n_units, precision)
+    weights = rng.standard_normal((n_units, stride)).astype(precision)
     out = np.full((7, stride), 7, precision)
-    run_multiply(active, weights, n, out)
+    run_multiply(active, weights, n, out, np.zeros(6, np.int64))
     plain = np.array([plain_sum(active, b, weights) for b in range(n)])
     assert out[:n].tobytes() == plain.tobytes()
     assert (out[n:] == 7).all()

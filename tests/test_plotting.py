@@ -166,6 +166,16 @@ def test_nothing_lies_outside_the_picture(figures: dict[str, Figure], name: str)
     assert drawn.y1 * inches <= page.y1 + 1
 
 
+def test_the_titles_stand_clear_of_the_marked_intervals() -> None:
+    leftmost = both((0.01, 0.02))
+    figure = plotting.learning_rate_range(both(epoch_records()), leftmost, leftmost)
+    for axes, title in zip(figure.axes, ("a  Q-AGREL", "b  error-BP"), strict=True):
+        (text,) = [text for text in axes.findobj(Text) if text.get_text() == title]
+        marks = [line.get_window_extent() for line in axes.lines]
+        assert len(marks) == 3
+        assert text.get_window_extent().count_overlaps(marks) == 0
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_same_data_give_the_same_bytes(
     saved: dict[str, plotting.Saved],

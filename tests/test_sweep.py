@@ -1,11 +1,9 @@
 """Many runs: kept as they finish, taken up again, the same whatever the number of workers."""
 
-import contextlib
 import json
 import sys
 import threading
 import time
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -337,59 +335,7 @@ def test_progress_ends_full(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> N
     assert bars[0].n == bars[0].total == 5
 
 
-# --- on a cluster ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A stand-in for Dask that runs everything here; the addresses that were asked for."""
-    addresses = []
-
-    class Client(contextlib.nullcontext[None]):
-        def __init__(self, address: str, **_: Any) -> None:
-            addresses.append(address)
-            super().__init__()
-
-        def wait_for_workers(self, *_: Any, **__: Any) -> None:
-            pass
-
-    dask = types.SimpleNamespace(
-        Client=Client,
-        KilledWorker=KeyError,
-        comm=types.SimpleNamespace(resolve_address=lambda address: address),
-    )
-    monkeypatch.setitem(sys.modules, "distributed", dask)
-    monkeypatch.setattr(sweep.joblib, "parallel_config", lambda **_: contextlib.nullcontext())
-    return addresses
-
-
-def test_a_cluster_gives_the_same_bytes(
-    spec: RunSpec, cluster: list[str], state: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    here = sweep.run_all(seeds_of(spec, 3))
-    monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path / "other"))
-    there = sweep.run_all(seeds_of(spec, 3), scheduler="tcp://host:1")
-    assert cluster == ["tcp://host:1"]
-    assert [contents(history) for history in there] == [contents(history) for history in here]
-    assert files(tmp_path / "other" / "runs") == files(state)
-
-
-@pytest.mark.usefixtures("cluster")
-def test_finished_runs_are_not_sent_to_a_cluster(spec: RunSpec, trained: list[int]) -> None:
-    sweep.run(spec.replace(seed=1))
-    histories = sweep.run_all(seeds_of(spec, 3), scheduler="tcp://host:1")
-    assert [history.spec.seed for history in histories] == [0, 1, 2]
-    assert trained == [1, 0, 2]
-
-
-@pytest.mark.usefixtures("cluster")
-def test_a_cluster_with_other_data_is_refused(
-    spec: RunSpec, state: Path, monkeypatch: pytest.MonkeyPatch, patches: Dataset
-) -> None:
-    monkeypatch.setattr(sweep, "_remote_dataset", lambda _: patches)
-    with pytest.raises(InputError, match="other data, or other numbers computed"):
-        sweep.run_all([spec], scheduler="tcp://host:1")
-    assert files(state) == {}
+# --- on a cluster: see test_cluster.py -------------------------------------------------------
 
 
 def test_a_cluster_needs_dask(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:

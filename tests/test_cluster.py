@@ -1,0 +1,182 @@
+"""Sweeps on a Dask cluster: a scheduler and two workers, each a process on this machine."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numba
+import pytest
+import yaml
+from fault_injection import Cluster, Place, cluster
+
+from qagrel import cli, replication, sweep
+
+pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.skipif(
+        bool(numba.config.DISABLE_JIT), reason="takes very long where nothing is compiled"
+    ),
+    # of Dask and what it uses, in this process: not ours
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
+ROW = "q-agrel_learned_20_1"
+
+
+class Ended(NamedTuple):
+    code: int
+    err: str
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Return a function that trains the row in this process, or on a cluster."""
+
+    def call(*args: str) -> Ended:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["table1", "--profile", "small", "--row", ROW, *args], prog_name="qagrel")
+        return Ended(ended.value.code or 0, capfd.readouterr().err)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("cluster"), "test")
+
+
+@pytest.fixture(scope="module")
+def dask(place: Place) -> Iterator[Cluster]:
+    with cluster(place) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder on this side, with its own data set."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("QAGREL_STATE_DIR", "QAGREL_RESULTS_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def write_params(folder: Path, **fields: object) -> None:
+    table1 = {"dataset": "digits", "validation_size": 100, "stop_checks": 0, **fields}
+    params = {
+        "rows": [ROW],
+        "squared_error_rows": [],
+        "profiles": {"small": {"n_seeds": 6, "table1": table1, "studies": {}}},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = [*folder.glob("results/**/*.csv"), *folder.glob(".qagrel/runs/*.npz")]
+    return {path.name: path.read_bytes() for path in found}
+
+
+def test_data_of_other_contents_are_refused(
+    place: Place, folder: Path, idx_folder: Callable[..., Path], run: Callable[..., Ended]
+) -> None:
+    """The one worker finds, by the same name, labels that are not those of this machine."""
+    ours = idx_folder()
+    theirs = shutil.copytree(ours, place.folder / ours.name)
+    labels = theirs / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\1")
+    write_params(folder, dataset=ours.name, validation_size=10, batch_size=5, max_epochs=2)
+    with cluster(place, n_workers=1) as dask:
+        ended = run("--scheduler", dask.address)
+    assert ended.code == 2
+    assert re.fullmatch(r"qagrel: worker on \S+: other data, or other numbers .+\n", ended.err)
+    assert files(folder) == {}
+
+
+def test_data_that_the_workers_do_not_have_are_named(
+    dask: Cluster, folder: Path, idx_folder: Callable[..., Path], run: Callable[..., Ended]
+) -> None:
+    ours = idx_folder().rename(folder / "only-here")
+    write_params(folder, dataset=ours.name, validation_size=10, batch_size=5, max_epochs=2)
+    ended = run("--scheduler", dask.address)
+    assert ended.code == 2
+    assert re.fullmatch(r"qagrel: worker on \S+: there is no data set .+'only-here'.+\n", ended.err)
+
+
+def test_finished_runs_are_not_sent(dask: Cluster, folder: Path, run: Callable[..., Ended]) -> None:
+    write_params(folder, max_epochs=1)
+    assert run("--seed", "1").code == 0
+    (kept,) = folder.glob(".qagrel/runs/*.npz")
+    written = kept.stat().st_mtime_ns
+    assert run("--scheduler", dask.address).code == 0
+    assert kept.stat().st_mtime_ns == written
+    assert len(files(folder)) == 6 + 2
+
+
+def test_a_killed_worker_changes_no_byte(
+    dask: Cluster, folder: Path, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dies when the first run has come back; the other takes over what it had begun."""
+    write_params(folder, max_epochs=200, batch_size=10)
+    kept = folder / ".qagrel" / "runs"
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while not list(kept.glob("*.npz")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        dask.workers[0].kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ended = run("--scheduler", dask.address)
+    killer.join()
+    assert ended.code == 0, ended.err
+    assert dask.workers[0].wait() != 0
+    there = files(folder)
+    assert len(there) == 6 + 2
+    monkeypatch.setenv("QAGREL_STATE_DIR", "here")
+    replication.table1("small", [ROW])
+    assert files(folder) == there
+    assert {path.name for path in (folder / "here/runs").glob("*.npz")} <= there.keys()
+
+
+def test_a_cluster_without_workers_is_told(
+    place: Place, folder: Path, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_params(folder, max_epochs=1)
+    monkeypatch.setattr(sweep, "SECONDS_FOR_WORKERS", 1)
+    with cluster(place, n_workers=0) as idle:
+        ended = run("--scheduler", idle.address)
+    assert ended.code == 2
+    assert f"qagrel: scheduler: {idle.address!r} has no workers, or lost them" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1", "http://127.0.0.1:1", ""])
+def test_an_address_without_a_scheduler_is_refused(
+    folder: Path, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    write_params(folder, max_epochs=1)
+    monkeypatch.setattr(sweep, "SECONDS_TO_CONNECT", 1)
+    ended = run("--scheduler", address)
+    assert ended.code == 2
+    assert re.match(f"qagrel: scheduler: {address!r} does not answer: ", ended.err)
+    assert ended.err.count("\n") == 1
+    assert files(folder) == {}
+
+
+def test_an_interrupted_sweep_on_a_cluster_stops(dask: Cluster, folder: Path) -> None:
+    write_params(folder, max_epochs=5000, batch_size=100)
+    command = [sys.executable, "-m", "qagrel", "table1", "--profile", "small", "--row", ROW]
+    process = subprocess.Popen(
+        [*command, "--scheduler", dask.address], stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert re.fullmatch("\nqagrel: stopped; .* kept: give the same command again to go on\n", err)
