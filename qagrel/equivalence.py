@@ -12,6 +12,7 @@ from qagrel.network import Floats
 
 DEPTHS = range(1, 7)
 N_TRIALS = 20
+RESOLUTION = 1e-14  # what is smaller belongs to the matrix product of the machine at hand
 
 
 def equivalence() -> pd.DataFrame:
@@ -21,7 +22,8 @@ def equivalence() -> pd.DataFrame:
     -------
     DataFrame
         A line a depth: hidden_layers, and relative_difference, the largest difference between
-        the change of a weight and the negative gradient, over the largest change.
+        the change of a weight and the negative gradient, over the largest change, rounded up
+        to a multiple of 1e-14: the digits of round-off differ by machine.
     """
     return pd.DataFrame(
         {
@@ -56,7 +58,7 @@ def _relative_difference(depth: int) -> float:
     ]
     largest = max(float(np.abs(change).max()) for change in changes)
     differences = [np.abs(c + g).max() for c, g in zip(changes, gradient, strict=True)]
-    return float(max(differences)) / largest
+    return float(np.ceil(max(differences) / largest / RESOLUTION)) * RESOLUTION
 
 
 def _gradient(
