@@ -51,7 +51,11 @@ def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
     """The fields of a run, with their values in a row of Table 1 and their descriptions."""
     values = profile.row_specs(row)[0].model_dump(mode="json")
     return [
-        {"name": name, "value": values[name], "description": field.description}
+        {
+            "name": name,
+            "value": values[name],
+            "description": str(field.description).replace("+-", "±"),
+        }
         for name, field in RunSpec.model_fields.items()
     ]
 
