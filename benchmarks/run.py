@@ -74,7 +74,7 @@ class Plan:
 
 
 def main(quick: bool = False, out: Path = RESULTS) -> None:
-    """Measure, print the tables, write `out` and beside it the plot as PNG and SVG.
+    """Measure, write `out` and beside it the tables and the plot, and print the tables.
 
     Parameters
     ----------
@@ -95,7 +95,9 @@ def main(quick: bool = False, out: Path = RESULTS) -> None:
     results["minutes"] = (perf_counter() - begin) / 60
     store.write_json(out, results)
     plot.draw(results, out)
-    print(report.tables(results))
+    tables = report.tables(results)
+    store.write_text(out.with_suffix(".md"), tables + "\n")
+    print(tables)
 
 
 def measure(plan: Plan) -> dict[str, Any]:
