@@ -21,7 +21,7 @@ def describe(root: Path) -> dict[str, Any]:
         "vectors": [flag for flag in ("sse4_2", "avx2", "fma", "avx512f") if flag in flags],
         "cores": os.cpu_count(),
         "cache_kib": _caches(),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "load_before": os.getloadavg()[0],
