@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from benchmarks.problem import Problem, trained_problem
-from benchmarks.report import FOUR_ROWS, ONE_ROW
+from benchmarks.report import FOUR_ROWS, ONE_ROW, SGEMM
 from qagrel.kernels import LANES, load, store, zeros
 from qagrel.network import Floats
 from qagrel.spec import RunSpec
@@ -81,7 +81,7 @@ def rates() -> dict[str, float]:
         FOUR_ROWS: max(_rate_of_block(*block, IN_L1) for block in four),
         ONE_ROW: max(_rate_of_block(*block, IN_L1) for block in one),
         f"{ONE_ROW}, from L2": max(_rate_of_block(*block, IN_L2) for block in one),
-        "OpenBLAS sgemm": _rate_of_sgemm(),
+        SGEMM: _rate_of_sgemm(),
     }
 
 

@@ -34,19 +34,20 @@ def _lap(clock: Ints, spent: Ints, phase: int) -> None:
 @njit(error_model="numpy")
 def timed_epoch(network, work, images, draws, policy, rate, spent):
     """An epoch of Q-AGREL in whole batches; spent[phase] grows by nanoseconds."""
-    clock, n = np.zeros(2, np.int64), work.batch
+    clock, n = np.zeros(2, np.int64), work.block
     _clock_gettime(_MONOTONIC, clock.ctypes)
     for first in range(0, draws.order.size, n):
         kernels.present(work, images, draws.order, first, n)
         _lap(clock, spent, 0)
-        kernels.forward(network, work, images, n)
+        kernels.forward(network, work, n)
         _lap(clock, spent, 1)
         kernels.select_actions(network, work, draws, first, n, policy)
-        kernels.receive_reward(network, work, n)
+        kernels.receive_reward(network, work, n, 0.0)
         _lap(clock, spent, 2)
-        kernels.propagate_feedback(network, work, images, n)
+        kernels.propagate_feedback(network, work, n)
         _lap(clock, spent, 3)
-        kernels.update_weights(network, work, images, n, rate)
+        kernels.modulate(network, work, n, rate / n)
+        kernels.change_synapses(network, work, n, False, True)
         _lap(clock, spent, 4)
 
 

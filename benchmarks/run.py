@@ -273,14 +273,21 @@ def compare(spec: RunSpec, contenders: list[str], plan: Plan) -> dict[str, Any]:
 
 
 def variants(plan: Plan) -> dict[str, Any]:
-    """The other rules, feedback regimes and losses, against symmetric Q-AGREL."""
+    """The other rules, feedback regimes and losses, against symmetric Q-AGREL.
+
+    They lead to networks of other activity, hence other work: it is counted half-way.
+    """
     say("speed of rules, feedback regimes and losses")
     tasks = {
         name: {"contender": peers.OURS, **task_of(plan, spec_of(**changes))}
         for name, changes in VARIANTS.items()
     }
     answers = take_turns(tasks, plan.rounds)
-    return timings(answers, BASE, EPOCH / plan.n_samples(100))
+    found = timings(answers, BASE, EPOCH / plan.n_samples(100))
+    for name, changes in VARIANTS.items():
+        task = task_of(plan, spec_of(**changes)) | {"epochs": 1 + plan.rounds // 2}
+        found[name]["needed"] = ask("needed", the_core(), task)["rows"] * EPOCH / task["n_samples"]
+    return found
 
 
 def two_threads(plan: Plan) -> dict[str, Any] | None:

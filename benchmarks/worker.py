@@ -70,13 +70,20 @@ def floor(spec: dict[str, Any], n_samples: int) -> Iterator[Answer]:
     yield measure(RunSpec(**spec), n_samples)
 
 
-def needed(spec: dict[str, Any], n_samples: int) -> Iterator[Answer]:
-    """Multiply-adds needed."""
+def needed(spec: dict[str, Any], n_samples: int, epochs: int = 0) -> Iterator[Answer]:
+    """Multiply-adds needed, after some epochs of the run's own."""
+    from dataclasses import replace
+
     from benchmarks.floor import count
+    from benchmarks.peers.ours import Ours
     from benchmarks.problem import trained_problem
     from qagrel.spec import RunSpec
 
-    yield count(trained_problem(RunSpec(**spec)), n_samples)
+    problem = trained_problem(RunSpec(**spec))
+    run = Ours(problem)
+    for epoch in range(epochs):
+        run.epoch(problem.draws(epoch, n_samples))
+    yield count(replace(problem, weights=run.weights()), n_samples)
 
 
 def phases(spec: dict[str, Any], n_samples: int, rounds: int) -> Iterator[Answer]:

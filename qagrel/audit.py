@@ -11,6 +11,7 @@ import pandas as pd
 from qagrel import datasets, history, results, store
 from qagrel.errors import InputError
 from qagrel.experiments import Params, Profile
+from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec, nearest
 from qagrel.training import History, Row, should_stop, train
 
@@ -183,7 +184,7 @@ def audit_rules(run: Committed) -> list[Difference]:
 def _column_facts(run: Committed) -> list[tuple[str, object, object]]:
     """That the epochs have the columns of their specification, unless the run diverged at once."""
     expected = {"seed", *history.columns(run.spec)} - {"validation_accuracy"}
-    if run.spec.rule == "error-bp":
+    if run.spec.rule not in LEARN_BY_REWARD:
         expected.remove("reward")
     filled = _without_counts(run).dropna(axis="columns", how="all")
     found = set(map(str, filled)) - {"validation_accuracy"}

@@ -1,7 +1,8 @@
 """Every jitted kernel: the learning rules phase by phase, and the vector loops below them.
 
-Notation.  Layer 0 is the input, layer L the output; b counts the trials of a batch.  Rows of
-matrices are padded with zeros to a multiple of `LANES` columns: the layer's *stride*.
+Notation.  Layer 0 is the input, layer L the output; b counts the trials of a block: a batch, or
+a part of a large one.  Rows of matrices are padded with zeros to a multiple of `LANES` columns:
+the layer's *stride*.
 
 ==============  ===========  ========================================  =======================
 paper           equation     here                                      shape
@@ -10,10 +11,10 @@ x_i             2            ``active`` units of layer 0               a list a 
 u, v, w         2, 4, 5      ``weights``, a matrix a layer             (fan_in, stride)
 u', v', w'      8, 10, 12    ``feedback``, stored like the weights     (fan_in, stride)
                              that they reciprocate
-y_j, q_l        2 to 5       ``activity``                              (batch, stride)
+y_j, q_l        2 to 5       ``activity``                              (block, stride)
 g_j             9, 11        unit j is in the ``active`` list          a list a trial
-z_l, fb_j       6, 10 to 14  ``signal``: z at layer L, fb below        (batch, stride)
-delta           7            ``modulator``                             (batch,)
+z_l, fb_j       6, 10 to 14  ``signal``: z at layer L, fb below        (block, stride)
+delta           7            ``modulator``                             (block,)
 alpha           8            ``rate``                                  scalar
 ==============  ===========  ========================================  =======================
 
@@ -22,8 +23,8 @@ plasticity (`receive_reward`, `receive_answer`), and the matrix by which the sig
 (``feedback``, which *is* ``weights`` where feedback is symmetric).  All else is shared.
 
 The arithmetic is strict IEEE, and every sum has a fixed order, whatever the machine's vectors:
-one accumulator a column in `multiply` and `update_layer`; ``LANES`` accumulators a unit, added
-in halves, in `propagate_feedback`.  Kernels are deterministic functions of their arguments,
+one accumulator a column in `multiply` and `change_layer`; ``LANES`` accumulators a unit, added
+in halves, in `gather_feedback`.  Kernels are deterministic functions of their arguments,
 random numbers included.
 """
 
@@ -39,10 +40,11 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin, models, register_model
 from numba.np.arrayobj import populate_array
 
-LANES = 16  # numbers in a vector: rows are padded to a multiple of this
-CACHE_LINE = 8  # entries of a list in a line of the cache
-TILE = 4 * LANES  # columns whose sums stay in registers
-BAND = 128  # units whose weights, a tile wide, stay in the first cache
+LANES = 16  # numbers in a register: rows are padded to a multiple of this
+CACHE_LINE = 16  # pixels of an image in a line of the cache
+BAND = 128  # units whose weights, a tile wide, stay near the processor
+BLOCK = 128  # trials whose signals, a tile wide, do
+ROWS = 8  # units whose feedback is summed side by side
 
 Q_AGREL, ERROR_BP = 0, 1
 CROSS_ENTROPY, SQUARED_ERROR = 0, 1
@@ -59,36 +61,55 @@ Network.__doc__ = """Layer l has width[l] units; the weights into it begin at st
 Lists = namedtuple("Lists", "start end entry")
 Lists.__doc__ = """Sparse rows: row r holds the pairs entry[start[r] : end[r]].
 
-A pair, of type `entry_type`, says which unit (or which trial) and how active it is.
+A pair, of type `pair_type`, says which unit (or which trial) and how active it is.
 """
 
-Images = namedtuple("Images", "start entry label")
-Images.__doc__ = """Images without their zeros: sample s is entry[start[s] : start[s + 1]]."""
+Images = namedtuple("Images", "start pixel activity label")
+Images.__doc__ = """Images without their zeros: sample s is pixel[start[s] : start[s + 1]].
+
+Each says which pixel and its grey level; an input unit of that level is activity[level] active.
+"""
 
 Workspace = namedtuple(
-    "Workspace", "batch begin activity signal modulator target chosen active by_unit used reached"
+    "Workspace",
+    "batch block begin activity signal modulator target chosen active by_unit used reached change",
 )
-Workspace.__doc__ = """Buffers of one batch; layer l begins at begin[l] of the flat ones.
+Workspace.__doc__ = """Buffers for a block of trials; layer l begins at begin[l] of the flat ones.
 
-active : Lists with start and end of shape (layers, batch): the active units of each trial
+A batch of more than `BLOCK` trials is worked through in blocks, whose changes are summed.
+
+active : Lists with start and end of shape (layers, block): the active units of each trial
 by_unit : Lists, a row a unit: the trials in which it is active, for one layer at a time
 used : uint32 (units,): the units whose row in by_unit is not empty
-reached : int64 (batch,): a place in each trial's list of active units, see `multiply_tile`
+reached : int64 (block,): a place in each trial's list of active units, see `multiply_tile`
+change : laid out like the weights: changes by the earlier blocks of a batch; where a batch is
+    one block, the weights themselves, not used
+"""
+
+Synapses = namedtuple("Synapses", "weights feedback change learns begun complete")
+Synapses.__doc__ = """The matrices of the synapses into a layer, and how far their batch is.
+
+learns : whether feedback changes like the weights
+begun : whether `change` holds the sums of earlier blocks
+complete : whether this block is the batch's last, so that weights change
 """
 
 Policy = namedtuple("Policy", "rule loss epsilon temperature")
 Policy.__doc__ = """What to learn from an outcome, and how actions are selected (Eq. 6)."""
 
 Draws = namedtuple("Draws", "order explore choose")
-Draws.__doc__ = """The samples in order; for each, two uniform numbers that decide its action."""
+Draws.__doc__ = """The samples in order; for each, two uniform numbers that decide its action.
+
+There are none of these where epsilon is zero.
+"""
 
 Record = namedtuple("Record", "wrong loss confusion")
 Record.__doc__ = """Wrong choices and summed loss a batch; confusion[true class, selected]."""
 
 
-def entry_type(dtype):
-    """NumPy type of the pairs in `Lists`, for activities of type `dtype`."""
-    return np.dtype([("index", np.uint32), ("value", dtype)], align=True)
+def pair_type(index, value):
+    """NumPy type of pairs, members index and value, of these types."""
+    return np.dtype([("index", index), ("value", value)], align=True)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -100,34 +121,35 @@ def entry_type(dtype):
 def train_epoch(network, work, images, draws, policy, rate, record):
     """Learn from the samples of ``draws.order``, batch by batch, a smaller last one included.
 
-    The trials of a batch go side by side through the five phases of the paper's Fig. 1.
+    The trials of a block go side by side through the five phases of the paper's Fig. 1.
     """
     n_samples = draws.order.size
     for k in range((n_samples + work.batch - 1) // work.batch):
-        first = k * work.batch
-        n = min(work.batch, n_samples - first)
-        present(work, images, draws.order, first, n)
-        forward(network, work, images, n)
-        select_actions(network, work, draws, first, n, policy)
-        if policy.rule == Q_AGREL:
-            record.loss[k] = receive_reward(network, work, n)
-        else:
-            record.loss[k] = receive_answer(network, work, n, policy.loss)
-        propagate_feedback(network, work, images, n)
-        update_weights(network, work, images, n, rate)
-        for b in range(n):
-            record.confusion[work.target[b], work.chosen[b]] += 1
-            record.wrong[k] += work.target[b] != work.chosen[b]
+        start, stop = k * work.batch, min((k + 1) * work.batch, n_samples)
+        for first in range(start, stop, work.block):
+            n = min(work.block, stop - first)
+            present(work, images, draws.order, first, n)
+            forward(network, work, n)
+            select_actions(network, work, draws, first, n, policy)
+            if policy.rule == Q_AGREL:
+                loss = receive_reward(network, work, n, record.loss[k])
+            else:
+                loss = receive_answer(network, work, n, record.loss[k], policy.loss)
+            propagate_feedback(network, work, n)
+            modulate(network, work, n, rate / (stop - start))
+            change_synapses(network, work, n, first > start, first + n == stop)
+            record.loss[k] = loss
+            record.wrong[k] += count_choices(work, n, record.confusion)
 
 
 @kernel
 def choose(network, work, images, order, choices):
     """choices[i] = the class selected, without exploration, for sample order[i]."""
     output_layer = network.width.size - 1
-    for first in range(0, order.size, work.batch):
-        n = min(work.batch, order.size - first)
+    for first in range(0, order.size, work.block):
+        n = min(work.block, order.size - first)
         present(work, images, order, first, n)
-        forward(network, work, images, n)
+        forward(network, work, n)
         output = layer_rows(work.activity, network, work, output_layer)
         for b in range(n):
             choices[first + b] = best_action(output, b, network.width[output_layer])
@@ -141,27 +163,44 @@ def present(work, images, order, first, n):
     """
     for b in range(n):
         sample = order[first + b]
-        start, end = images.start[sample], images.start[sample + 1]
-        work.active.start[0, b] = start
-        work.active.end[0, b] = end
+        for e in range(images.start[sample], images.start[sample + 1], CACHE_LINE):
+            prefetch(images.pixel, e)
+    active = active_units(work, 0)
+    end = active.start[0]
+    for b in range(n):
+        sample = order[first + b]
         work.target[b] = images.label[sample]
-        for e in range(start, end, CACHE_LINE):
-            prefetch(images.entry, e)
+        active.start[b] = end
+        for e in range(images.start[sample], images.start[sample + 1]):
+            unit, level = read(images.pixel, e)
+            write(active.entry, end, unit, images.activity[level])
+            end += 1
+        active.end[b] = end
+
+
+@part
+def count_choices(work, n, confusion):
+    """Count the choices by true and selected class; returns how many were wrong."""
+    wrong = 0
+    for b in range(n):
+        confusion[work.target[b], work.chosen[b]] += 1
+        wrong += work.target[b] != work.chosen[b]
+    return wrong
 
 
 # 1. Feedforward pass
 
 
 @part
-def forward(network, work, images, n):
+def forward(network, work, n):
     """Activities layer by layer (Eqs. 2, 4, 5): ReLU in the hidden layers, linear outputs."""
     output_layer = network.width.size - 1
     for layer in range(1, output_layer + 1):
         activity = layer_rows(work.activity, network, work, layer)
         weights = weights_into(network.weights, network, layer)
-        multiply(active_units(work, images, layer - 1), weights, n, activity, work.reached)
+        multiply(active_units(work, layer - 1), weights, n, activity, work.reached)
         if layer < output_layer:
-            rectify(activity, n, network.width[layer], active_units(work, images, layer))
+            rectify(activity, n, network.width[layer], active_units(work, layer))
 
 
 @part
@@ -172,8 +211,7 @@ def rectify(activity, n, width, active):
         active.start[b] = end
         for j in range(width):
             a = activity[b, j]
-            active.entry[end]["index"] = j
-            active.entry[end]["value"] = a
+            write(active.entry, end, j, a)
             end += a > 0
         active.end[b] = end
 
@@ -185,12 +223,12 @@ def rectify(activity, n, width, active):
 def select_actions(network, work, draws, first, n, policy):
     """Max-Boltzmann controller (Eq. 6): the best action, or with chance epsilon a random one.
 
-    Error-backpropagation does not explore: its choice is the largest output.
+    Without epsilon, as in error-backpropagation, the choice is the largest output.
     """
     n_actions = network.width[-1]
     output = layer_rows(work.activity, network, work, network.width.size - 1)
     for b in range(n):
-        if policy.rule == Q_AGREL and draws.explore[first + b] < policy.epsilon:
+        if policy.epsilon > 0 and draws.explore[first + b] < policy.epsilon:
             uniform = draws.choose[first + b]
             work.chosen[b] = boltzmann_action(output, b, n_actions, policy.temperature, uniform)
         else:
@@ -226,16 +264,15 @@ def boltzmann_action(q, b, n_actions, temperature, uniform):
 
 
 @part
-def receive_reward(network, work, n):
+def receive_reward(network, work, n, loss):
     """Q-AGREL: the winner sends one, the others zero: no error travels down (z of Eq. 10).
 
-    All synapses learn the reward prediction error delta = r - q_s (Eq. 7).  Returns the summed
-    loss, delta^2 / 2.
+    All synapses learn the reward prediction error delta = r - q_s (Eq. 7).  Returns the loss
+    with delta^2 / 2 of each trial added.
     """
     n_actions = network.width[-1]
     output = layer_rows(work.activity, network, work, network.width.size - 1)
     signal = layer_rows(work.signal, network, work, network.width.size - 1)
-    loss = 0.0
     for b in range(n):
         selected = work.chosen[b]
         for action in range(n_actions):
@@ -247,16 +284,15 @@ def receive_reward(network, work, n):
 
 
 @part
-def receive_answer(network, work, n, loss_code):
+def receive_answer(network, work, n, loss, loss_code):
     """Error-backpropagation: each output sends minus its error, target - q (Eq. 15).
 
     Where the loss is the cross-entropy, target - softmax(q).  Nothing else modulates plasticity.
-    Returns the summed loss, sum (q - target)^2 / 2 or the cross-entropy.
+    Returns the loss with sum (q - target)^2 / 2, or the cross-entropy, of each trial added.
     """
     n_actions = network.width[-1]
     output = layer_rows(work.activity, network, work, network.width.size - 1)
     signal = layer_rows(work.signal, network, work, network.width.size - 1)
-    loss = 0.0
     for b in range(n):
         work.modulator[b] = 1.0
         target = work.target[b]
@@ -289,7 +325,7 @@ def softmax(q, b, n_actions, out):
 
 
 @part
-def propagate_feedback(network, work, images, n):
+def propagate_feedback(network, work, n):
     """Feedback units of the hidden layers, fb_j = g_j sum_k w'_kj fb_k (Eqs. 10, 12, 14).
 
     Only units with an open gate receive it, so closed ones pass nothing on (Fig. 3).
@@ -298,57 +334,54 @@ def propagate_feedback(network, work, images, n):
         above = layer_rows(work.signal, network, work, layer + 1)
         below = layer_rows(work.signal, network, work, layer)
         feedback = weights_into(network.feedback, network, layer + 1)
-        gather_feedback(active_units(work, images, layer), feedback, n, above, below)
+        gather_feedback(active_units(work, layer), feedback, n, above, below)
 
 
-# 5. Update of the synapses
+# 5. Change of the synapses
 
 
 @part
-def update_weights(network, work, images, n, rate):
-    """Change w by rate * mean over the batch of pre * gate * delta * fb (Eqs. 1, 8-13).
+def modulate(network, work, n, rate):
+    """Multiply each trial's signals by its delta times the learning rate over the batch size."""
+    for layer in range(1, network.width.size):
+        signal = layer_rows(work.signal, network, work, layer)
+        for b in range(n):
+            factor = signal.dtype.type(rate * work.modulator[b])
+            for column in range(signal.shape[1]):
+                signal[b, column] *= factor
+
+
+@part
+def change_synapses(network, work, n, begun, complete):
+    """Change w by the sum over the batch of pre * gate * delta * fb (Eqs. 1, 8-13).
 
     Feedback weights, where they learn, change by the same amounts (Eq. 8).
     """
-    for layer in range(network.width.size - 1, 0, -1):
+    for layer in range(1, network.width.size):
+        active = active_units(work, layer - 1)
         signal = layer_rows(work.signal, network, work, layer)
-        modulate(signal, n, work.modulator, rate)
-        active = active_units(work, images, layer - 1)
-        weights = weights_into(network.weights, network, layer)
-        feedback = weights_into(network.feedback, network, layer)
-        learns = network.learn_feedback and layer > 1
-        if n == 1:
-            update_by_one_trial(active, signal, weights, feedback, learns)
+        synapses = synapses_into(network, work, layer, begun, complete)
+        if work.batch == 1:
+            change_by_one_trial(active, signal, synapses)
         else:
-            n_used = list_by_unit(active, n, network.width[layer - 1], work.by_unit, work.used)
-            update_layer(n_used, work, signal, weights, feedback, learns)
-            for u in range(n_used):
-                work.by_unit.end[work.used[u]] = work.by_unit.start[work.used[u]]
+            change_layer(list_by_unit(active, n, work, synapses), work, signal, synapses)
 
 
 @part
-def modulate(signal, n, modulator, rate):
-    """Multiply each trial's signal by its delta times the learning rate over the batch size."""
-    for b in range(n):
-        factor = signal.dtype.type(rate / n * modulator[b])
-        for column in range(signal.shape[1]):
-            signal[b, column] *= factor
-
-
-@part
-def list_by_unit(active, n, n_units, trials, used):
+def list_by_unit(active, n, work, synapses):
     """Turn lists of units a trial into lists of trials a unit; returns how many are used."""
+    trials, n_units, n_used = work.by_unit, synapses.weights.shape[0], 0
+    several = synapses.begun or not synapses.complete
+    for unit in range(n_units):
+        trials.end[unit] = trials.start[unit]
     for b in range(n):
         for e in range(active.start[b], active.end[b]):
-            unit = active.entry[e]["index"]
-            place = trials.end[unit]
-            trials.entry[place]["index"] = b
-            trials.entry[place]["value"] = active.entry[e]["value"]
-            trials.end[unit] = place + 1
-    n_used = 0
+            unit, activity = read(active.entry, e)
+            write(trials.entry, trials.end[unit], b, activity)
+            trials.end[unit] += 1
     for unit in range(n_units):
-        used[n_used] = unit
-        n_used += trials.end[unit] > trials.start[unit]
+        work.used[n_used] = unit
+        n_used += several or trials.end[unit] > trials.start[unit]
     return n_used
 
 
@@ -368,14 +401,13 @@ def count_pixels(images, start):
 
 
 @kernel
-def list_pixels(images, activity, start, entry):
-    """Fill the entries of `Images`: activity[level] for the grey levels that are not zero."""
+def list_pixels(images, start, pixels):
+    """Fill pixels of `Images` with the grey levels that are not zero."""
     for s in range(images.shape[0]):
         e = start[s]
         for pixel in range(images.shape[1]):
             if images[s, pixel] != 0:
-                entry[e]["index"] = pixel
-                entry[e]["value"] = activity[images[s, pixel]]
+                write(pixels, e, pixel, images[s, pixel])
                 e += 1
 
 
@@ -395,134 +427,116 @@ def feedback_angles(network, degrees):
 
 
 # ---------------------------------------------------------------------------------------------
-# The three loops in which the time goes
+# The three loops in which the time goes, a tile of columns at a time
 # ---------------------------------------------------------------------------------------------
 
 
 @part
 def multiply(active, weights, n, out, reached):
     """out[b] = sum over active units j of y_j * weights[j], for n trials (Eqs. 2, 4, 5)."""
-    band, done = BAND, 0
-    if n == 1:  # nothing serves a second trial, so tiles are fewer and wider
-        band = weights.shape[0]
-        done = weights.shape[1] // (2 * TILE) * (2 * TILE)
-        for column in range(0, done, 2 * TILE):
-            multiply_tile(zeros(weights, 8), active, weights, band, n, out, reached, column)
-    whole = weights.shape[1] // TILE * TILE
-    for column in range(done, whole, TILE):
-        multiply_tile(zeros(weights, 4), active, weights, band, n, out, reached, column)
-    rest = weights.shape[1] - whole
-    if rest == 3 * LANES:
-        multiply_tile(zeros(weights, 3), active, weights, band, n, out, reached, whole)
-    elif rest == 2 * LANES:
-        multiply_tile(zeros(weights, 2), active, weights, band, n, out, reached, whole)
-    elif rest == LANES:
-        multiply_tile(zeros(weights, 1), active, weights, band, n, out, reached, whole)
+    column, columns = 0, weights.shape[1]
+    while columns - column >= 7 * LANES:
+        column = multiply_tile(zeros(weights, 7), active, weights, n, out, reached, column)
+    if columns - column >= 5 * LANES:
+        column = multiply_tile(zeros(weights, 5), active, weights, n, out, reached, column)
+    if columns - column >= 3 * LANES:
+        column = multiply_tile(zeros(weights, 3), active, weights, n, out, reached, column)
+    while columns - column >= LANES:
+        column = multiply_tile(zeros(weights, 1), active, weights, n, out, reached, column)
 
 
 @inlined
-def multiply_tile(zero, active, weights, band, n, out, reached, column):
+def multiply_tile(zero, active, weights, n, out, reached, column):
     """`multiply` for the columns of one tile, a band of units at a time.
 
     reached[b] tells how far the list of trial b, in rising order of units, has been followed.
     """
     last = 0
     while last < weights.shape[0]:
-        last += band
+        last += BAND
         for b in range(n):
             total = zero
             e, end = active.start[b], active.end[b]
-            if last > band:
+            if last > BAND:
                 total = load(out, b, column, zero)
                 e = reached[b]
             while e < end:
-                entry = active.entry[e]
-                unit = entry["index"]
+                unit, activity = read(active.entry, e)
                 if unit >= last:
                     break
-                total = total + entry["value"] * load(weights, unit, column, zero)
+                total = total + activity * load(weights, unit, column, zero)
                 e += 1
             store(out, b, column, total)
             reached[b] = e
-
-
-@part
-def update_layer(n_units, work, signal, weights, feedback, learns):
-    """weights[j] += sum over trials of y_j * signal[b]; the same for feedback[j] if it learns.
-
-    The last tile comes first: it is the one that `multiply` left in the cache.
-    """
-    whole = weights.shape[1] // TILE * TILE
-    rest = weights.shape[1] - whole
-    if rest == 3 * LANES:
-        update_tile(zeros(signal, 3), n_units, work, signal, weights, feedback, learns, whole)
-    elif rest == 2 * LANES:
-        update_tile(zeros(signal, 2), n_units, work, signal, weights, feedback, learns, whole)
-    elif rest == LANES:
-        update_tile(zeros(signal, 1), n_units, work, signal, weights, feedback, learns, whole)
-    for column in range(whole - TILE, -1, -TILE):
-        update_tile(zeros(signal, 4), n_units, work, signal, weights, feedback, learns, column)
-
-
-@inlined
-def update_tile(zero, n_units, work, signal, weights, feedback, learns, column):
-    """`update_layer` for the columns of one tile."""
-    for u in range(n_units):
-        unit = work.used[u]
-        change = zero
-        for e in range(work.by_unit.start[unit], work.by_unit.end[unit]):
-            entry = work.by_unit.entry[e]
-            change = change + entry["value"] * load(signal, entry["index"], column, zero)
-        store(weights, unit, column, load(weights, unit, column, zero) + change)
-        if learns:
-            store(feedback, unit, column, load(feedback, unit, column, zero) + change)
-
-
-@part
-def update_by_one_trial(active, signal, weights, feedback, learns):
-    """`update_layer` for a batch of one: weights[j] += y_j * signal[0] for the active units j."""
-    zero = zeros(signal, 1)
-    for e in range(active.start[0], active.end[0]):
-        entry = active.entry[e]
-        unit = entry["index"]
-        for column in range(0, weights.shape[1], LANES):
-            change = entry["value"] * load(signal, 0, column, zero)
-            store(weights, unit, column, load(weights, unit, column, zero) + change)
-            if learns:
-                store(feedback, unit, column, load(feedback, unit, column, zero) + change)
+    return column + lanes(zero)
 
 
 @part
 def gather_feedback(active, feedback, n, above, below):
     """below[b, j] = feedback[j] . above[b] for the active units j of each trial, else zero."""
     for b in range(n):
-        for column in range(below.shape[1]):
-            below[b, column] = 0
-        first, end = active.start[b], active.end[b]
-        for e in range(first, end, 4):
-            j0 = active.entry[e]["index"]
-            j1 = active.entry[min(e + 1, end - 1)]["index"]
-            j2 = active.entry[min(e + 2, end - 1)]["index"]
-            j3 = active.entry[min(e + 3, end - 1)]["index"]
-            f0, f1, f2, f3 = dot_4_rows(feedback, j0, j1, j2, j3, above, b)
-            below[b, j0] = f0
-            below[b, j1] = f1
-            below[b, j2] = f2
-            below[b, j3] = f3
+        for column in range(0, below.shape[1], LANES):
+            store(below, b, column, zeros(below, 1))
+        end = active.end[b]
+        for e in range(active.start[b], end, ROWS):
+            total = zeros(above, ROWS)
+            for column in range(0, above.shape[1], LANES):
+                signal = repeat(load(above, b, column, zeros(above, 1)), ROWS)
+                total = total + signal * load_rows(feedback, active.entry, e, end, column, total)
+            store_sums(below, b, active.entry, e, end, total)
 
 
 @part
-def dot_4_rows(feedback, j0, j1, j2, j3, above, b):
-    """Four rows of `feedback`, each times above[b]: four chains of sums hide their latency."""
-    zero = zeros(above, 1)
-    f0, f1, f2, f3 = zero, zero, zero, zero
-    for column in range(0, above.shape[1], LANES):
-        fb = load(above, b, column, zero)
-        f0 = f0 + load(feedback, j0, column, zero) * fb
-        f1 = f1 + load(feedback, j1, column, zero) * fb
-        f2 = f2 + load(feedback, j2, column, zero) * fb
-        f3 = f3 + load(feedback, j3, column, zero) * fb
-    return add_lanes(f0), add_lanes(f1), add_lanes(f2), add_lanes(f3)
+def change_layer(n_used, work, signal, synapses):
+    """weights[j] += sum over trials of y_j * signal[b]; the same for feedback[j] if it learns."""
+    column, columns = 0, signal.shape[1]
+    while columns - column >= 7 * LANES:
+        column = change_tile(zeros(signal, 7), n_used, work, signal, synapses, column)
+    if columns - column >= 5 * LANES:
+        column = change_tile(zeros(signal, 5), n_used, work, signal, synapses, column)
+    if columns - column >= 3 * LANES:
+        column = change_tile(zeros(signal, 3), n_used, work, signal, synapses, column)
+    while columns - column >= LANES:
+        column = change_tile(zeros(signal, 1), n_used, work, signal, synapses, column)
+
+
+@inlined
+def change_tile(zero, n_used, work, signal, synapses, column):
+    """`change_layer` for the columns of one tile."""
+    trials, changes = work.by_unit, synapses.change
+    weights, feedback, learns = synapses.weights, synapses.feedback, synapses.learns
+    for u in range(n_used):
+        unit = work.used[u]
+        change = zero
+        if synapses.begun:
+            change = load(changes, unit, column, zero)
+        for e in range(trials.start[unit], trials.end[unit]):
+            b, activity = read(trials.entry, e)
+            change = change + activity * load(signal, b, column, zero)
+        if synapses.complete:
+            add(weights, feedback, learns, unit, column, change)
+        else:
+            store(changes, unit, column, change)
+    return column + lanes(zero)
+
+
+@part
+def change_by_one_trial(active, signal, synapses):
+    """`change_layer` for a batch of one: weights[j] += y_j * signal[0] for the active units j."""
+    weights, feedback, learns = synapses.weights, synapses.feedback, synapses.learns
+    for e in range(active.start[0], active.end[0]):
+        unit, activity = read(active.entry, e)
+        for column in range(0, signal.shape[1], LANES):
+            change = activity * load(signal, 0, column, zeros(signal, 1))
+            add(weights, feedback, learns, unit, column, change)
+
+
+@inlined
+def add(weights, feedback, learns, unit, column, change):
+    """Add a vector to a unit's weights, and to its feedback weights if they learn."""
+    store(weights, unit, column, load(weights, unit, column, change) + change)
+    if learns:
+        store(feedback, unit, column, load(feedback, unit, column, change) + change)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -540,18 +554,26 @@ def weights_into(flat, network, layer):
 
 @part
 def layer_rows(flat, network, work, layer):
-    """The matrix (batch, stride[layer]) of a layer's activities or signals."""
+    """The matrix (block, stride[layer]) of a layer's activities or signals."""
     columns = network.stride[layer]
     start = work.begin[layer]
-    return view(flat, start, work.batch, columns)
+    return view(flat, start, work.block, columns)
 
 
 @part
-def active_units(work, images, layer):
+def active_units(work, layer):
     """The lists of a layer's active units, one a trial."""
-    lists = work.active
-    entry = images.entry if layer == 0 else lists.entry
-    return Lists(lists.start[layer], lists.end[layer], entry)
+    return Lists(work.active.start[layer], work.active.end[layer], work.active.entry)
+
+
+@part
+def synapses_into(network, work, layer, begun, complete):
+    """The synapses into a layer; nothing is fed back to the input, so the first has no feedback."""
+    weights = weights_into(network.weights, network, layer)
+    feedback = weights_into(network.feedback, network, layer)
+    change = weights_into(work.change, network, layer)
+    learns = network.learn_feedback and layer > 1
+    return Synapses(weights, feedback, change, learns, begun, complete)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -642,11 +664,41 @@ def store(matrix, row, column, vector):
     matrix[row, column : column + vector.size] = vector
 
 
-def add_lanes(vector):
-    """Sum of the lanes (a power of two), added in halves."""
-    while vector.size > 1:
-        vector = vector[: vector.size // 2] + vector[vector.size // 2 :]
-    return vector[0]
+def lanes(vector):
+    """How many numbers a vector holds."""
+    return vector.size
+
+
+def repeat(vector, registers):
+    """The vector, of one register, `registers` (a literal) times."""
+    return np.tile(vector, registers)
+
+
+def load_rows(matrix, entries, e, end, column, like):
+    """A register of each row that entries[e], entries[e + 1] ... name; the last of `end` again."""
+    rows = [entries[min(e + i, end - 1)]["index"] for i in range(like.size // LANES)]
+    return matrix[rows, column : column + LANES].reshape(-1)
+
+
+def store_sums(matrix, row, entries, e, end, vector):
+    """matrix[row, j] = sum of a register's lanes, added in halves, for the entries' indices j."""
+    lanes = vector.reshape(-1, LANES)
+    while lanes.shape[1] > 1:
+        half = lanes.shape[1] // 2
+        lanes = lanes[:, :half] + lanes[:, half:]
+    for i in range(len(lanes)):
+        matrix[row, entries[min(e + i, end - 1)]["index"]] = lanes[i, 0]
+
+
+def read(entries, e):
+    """The pair entries[e] of `Lists`: index and value."""
+    return entries[e]["index"], entries[e]["value"]
+
+
+def write(entries, e, index, value):
+    """entries[e] = (index, value)."""
+    entries[e]["index"] = index
+    entries[e]["value"] = value
 
 
 def prefetch(array, i):
@@ -674,12 +726,12 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, registers)
 
 
-def _places(context, builder, signature, arguments, vector):
+def _places(context, builder, given, arguments, vector):
     """Pointers to the registers' worths of numbers that begin at matrix[row, column]."""
-    matrix = context.make_array(signature.args[0])(context, builder, arguments[0])
+    matrix = context.make_array(given[0])(context, builder, arguments[0])
     row, column = (
         context.cast(builder, argument, given, types.intp)
-        for argument, given in zip(arguments[1:3], signature.args[1:3], strict=True)
+        for argument, given in zip(arguments[1:3], given[1:3], strict=True)
     )
     n_columns = cgutils.unpack_tuple(builder, matrix.shape)[1]
     place = builder.gep(matrix.data, [builder.add(builder.mul(row, n_columns), column)])
@@ -745,7 +797,7 @@ def _view(typing, flat, start, rows, columns):
 @intrinsic
 def _load(typing, matrix, row, column, like):
     def generate(context, builder, signature, arguments):
-        places = _places(context, builder, signature, arguments, like)
+        places = _places(context, builder, signature.args, arguments, like)
         loaded = [builder.load(place, align=like.dtype.bitwidth // 8) for place in places]
         return _pack(context, builder, like, loaded)
 
@@ -755,7 +807,7 @@ def _load(typing, matrix, row, column, like):
 @intrinsic
 def _store(typing, matrix, row, column, vector):
     def generate(context, builder, signature, arguments):
-        for i, place in enumerate(_places(context, builder, signature, arguments, vector)):
+        for i, place in enumerate(_places(context, builder, signature.args, arguments, vector)):
             register = builder.extract_value(arguments[3], i)
             builder.store(register, place, align=vector.dtype.bitwidth // 8)
         return context.get_dummy_value()
@@ -763,25 +815,127 @@ def _store(typing, matrix, row, column, vector):
     return types.void(matrix, row, column, vector), generate
 
 
+def _indices(context, builder, entries, arguments, n):
+    """The indices of the `n` pairs from entries[e], with the last before `end` again and again."""
+    buffer, e, end = arguments
+    last = builder.sub(end, ir.Constant(ir.IntType(64), 1))
+    for i in range(n):
+        place = builder.add(e, ir.Constant(ir.IntType(64), i))
+        place = builder.select(builder.icmp_signed("<", place, last), place, last)
+        index, _ = _members(context, builder, entries, (buffer, place))
+        yield builder.zext(builder.load(index), ir.IntType(64))
+
+
 @intrinsic
-def _add_lanes(typing, vector):
-    if vector.lanes != LANES:
-        return None  # one register, no more
+def _lanes(typing, vector):
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(ir.IntType(64), vector.lanes)
+
+    return types.intp(vector), generate
+
+
+@intrinsic(prefer_literal=True)
+def _repeat(typing, vector, registers):
+    repeated = Vector(vector.dtype, registers.literal_value * LANES)
 
     def generate(context, builder, signature, arguments):
-        half, value = LANES, builder.extract_value(arguments[0], 0)
-        while half > 1:
-            half //= 2
-            low, high = (
-                builder.shuffle_vector(
-                    value, value, ir.Constant(ir.VectorType(ir.IntType(32), half), list(lanes))
-                )
-                for lanes in (range(half), range(half, 2 * half))
-            )
-            value = builder.fadd(low, high)
-        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+        register = builder.extract_value(arguments[0], 0)
+        return _pack(context, builder, repeated, [register] * registers.literal_value)
 
-    return vector.dtype(vector), generate
+    return repeated(vector, registers), generate
+
+
+@intrinsic
+def _load_rows(typing, matrix, entries, e, end, column, like):
+    def generate(context, builder, signature, arguments):
+        one = Vector(like.dtype, LANES)
+        given = matrix, types.intp, types.intp
+        registers = []
+        for row in _indices(context, builder, entries, arguments[1:4], like.lanes // LANES):
+            (place,) = _places(context, builder, given, (arguments[0], row, arguments[4]), one)
+            registers.append(builder.load(place, align=like.dtype.bitwidth // 8))
+        return _pack(context, builder, like, registers)
+
+    return like(matrix, entries, types.intp, types.intp, types.intp, like), generate
+
+
+@intrinsic
+def _store_sums(typing, matrix, row, entries, e, end, vector):
+    n = vector.lanes // LANES
+
+    def generate(context, builder, signature, arguments):
+        registers = [builder.extract_value(arguments[5], i) for i in range(n)]
+        sums = _fold(builder, registers)
+        array = context.make_array(matrix)(context, builder, arguments[0])
+        n_columns = cgutils.unpack_tuple(builder, array.shape)[1]
+        first = builder.mul(arguments[1], n_columns)
+        for i, column in enumerate(_indices(context, builder, entries, arguments[2:5], n)):
+            lane = builder.extract_element(sums, ir.Constant(ir.IntType(32), i))
+            builder.store(lane, builder.gep(array.data, [builder.add(first, column)]))
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.intp, entries, types.intp, types.intp, vector), generate
+
+
+def _fold(builder, registers):
+    """The sum of each register's lanes, added in halves, side by side in one register."""
+    width = LANES
+    while width > 1:
+        if len(registers) > 1:
+            pairs = zip(registers[::2], registers[1::2], strict=True)
+        else:
+            pairs = [(registers[0], None)]
+        registers = [_halve(builder, a, b, width) for a, b in pairs]
+        width //= 2
+    return registers[0]
+
+
+def _halve(builder, a, b, width):
+    """Add the halves of every `width` lanes of a and, where there is one, of b."""
+    n = a.type.count if b is None else 2 * a.type.count
+    halves = []
+    for upper in (False, True):
+        lanes = [lane for lane in range(n) if (lane % width >= width // 2) == upper]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+        halves.append(builder.shuffle_vector(a, a if b is None else b, mask))
+    return builder.fadd(*halves)
+
+
+def _members(context, builder, entries, arguments):
+    """Pointers to the index and the value of entries[e], for e >= 0."""
+    buffer = context.make_array(entries)(context, builder, arguments[0])
+    pair = builder.gep(buffer.data, [arguments[1]])
+    bytes_of_pair = builder.bitcast(pair, ir.IntType(8).as_pointer())
+    for member in ("index", "value"):
+        offset = ir.Constant(ir.IntType(64), entries.dtype.offset(member))
+        place = builder.gep(bytes_of_pair, [offset])
+        member_type = context.get_value_type(entries.dtype.typeof(member))
+        yield builder.bitcast(place, member_type.as_pointer())
+
+
+@intrinsic
+def _read(typing, entries, e):
+    pair = types.Tuple((types.intp, entries.dtype.typeof("value")))
+
+    def generate(context, builder, signature, arguments):
+        index, value = _members(context, builder, entries, arguments)
+        unit = builder.zext(builder.load(index), ir.IntType(64))
+        return context.make_tuple(builder, pair, [unit, builder.load(value)])
+
+    return pair(entries, types.intp), generate
+
+
+@intrinsic
+def _write(typing, entries, e, index, value):
+    def generate(context, builder, signature, arguments):
+        for place, member in zip(
+            _members(context, builder, entries, arguments), arguments[2:], strict=True
+        ):
+            builder.store(member, place)
+        return context.get_dummy_value()
+
+    members = (entries.dtype.typeof(member) for member in ("index", "value"))
+    return types.void(entries, types.intp, *members), generate
 
 
 @intrinsic
@@ -837,7 +991,11 @@ def _scale(context, builder, signature, arguments):
     return _each(context, builder, vector, builder.fmul, (copies, values))
 
 
-PLAIN = {f.__name__: f for f in (zeros, load, store, add_lanes, view, prefetch)}
+PLAIN = {
+    f.__name__: f
+    for f in (zeros, lanes, repeat, load, store, load_rows, store_sums, view, read, write, prefetch)
+}
 if not config.DISABLE_JIT:
-    zeros, load, store, add_lanes = _zeros, _load, _store, _add_lanes
-    view, prefetch = _view, _prefetch
+    zeros, lanes, repeat, load, store = _zeros, _lanes, _repeat, _load, _store
+    load_rows, store_sums = _load_rows, _store_sums
+    view, read, write, prefetch = _view, _read, _write, _prefetch

@@ -1,4 +1,4 @@
-"""Weights: draw them, lay them out for the kernels, use them to classify."""
+"""Weights, images and policies in the layout of the kernels; classification."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from qagrel import kernels
 from qagrel.errors import InputError
+from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
+from qagrel.spec import RunSpec
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -76,34 +78,45 @@ def _matrices(network: kernels.Network, flat: Floats) -> list[tuple[Floats, int]
     return views
 
 
-def workspace(network: kernels.Network, batch_size: int) -> kernels.Workspace:
-    """Buffers for batches of up to `batch_size` trials."""
-    dtype, n_layers = network.weights.dtype, network.width.size
-    begin = np.cumsum(np.append([0, 0], network.stride[1:] * batch_size))  # none for the input
-    pair = kernels.entry_type(dtype)
+def workspace(
+    network: kernels.Network, batch_size: int, most: int = kernels.BLOCK
+) -> kernels.Workspace:
+    """Buffers for batches of up to `batch_size` trials, of which `most` are worked on at a time."""
+    dtype = network.weights.dtype
+    n_blocks = -(-batch_size // most)
+    block = -(-batch_size // n_blocks)
+    begin = np.cumsum(np.append([0, 0], network.stride[1:] * block))  # none for the input
+    pair = kernels.pair_type(np.uint32, dtype)
     widest = int(network.width.max())
-    active = kernels.Lists(
-        np.repeat(begin[: n_layers - 1, None], batch_size, axis=1),
-        np.repeat(begin[: n_layers - 1, None], batch_size, axis=1),
-        _aligned(int(begin[-2]), pair),
-    )
-    by_unit = kernels.Lists(
-        np.arange(widest) * batch_size,
-        np.arange(widest) * batch_size,
-        _aligned(widest * batch_size, pair),
-    )
+    first = np.cumsum(np.append(0, network.width[:-1] * block))
+    starts = np.repeat(first[:-1, None], block, axis=1)
+    active = kernels.Lists(starts, starts.copy(), _aligned(int(first[-1]) + 1, pair))
+    rows = np.arange(widest) * block
+    by_unit = kernels.Lists(rows, rows.copy(), _aligned(widest * block, pair))
     return kernels.Workspace(
         batch=batch_size,
+        block=block,
         begin=begin,
         activity=_aligned(int(begin[-1]), dtype),
         signal=_aligned(int(begin[-1]), dtype),
-        modulator=np.zeros(batch_size),
-        target=np.zeros(batch_size, np.int64),
-        chosen=np.zeros(batch_size, np.int64),
+        modulator=np.zeros(block),
+        target=np.zeros(block, np.int64),
+        chosen=np.zeros(block, np.int64),
         active=active,
         by_unit=by_unit,
         used=np.zeros(widest + 1, np.uint32),
-        reached=np.zeros(batch_size, np.int64),
+        reached=np.zeros(block, np.int64),
+        change=np.zeros_like(network.weights) if n_blocks > 1 else network.weights,
+    )
+
+
+def policy(spec: RunSpec) -> kernels.Policy:
+    """The rule, the loss and the exploration of a run, as the kernels take them."""
+    return kernels.Policy(
+        list(RULES).index(spec.rule),
+        list(LOSSES).index(spec.loss),
+        spec.epsilon if spec.rule in LEARN_BY_REWARD else 0.0,
+        spec.temperature,
     )
 
 
@@ -128,14 +141,25 @@ def input_levels(grey_max: int, input_scale: str, dtype: str) -> Floats:
 def sparse_images(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], activity: Floats
 ) -> kernels.Images:
-    """Images (n, pixels) without their zeros; `activity` is what `input_levels` gave."""
+    """Images (n, pixels) without their zeros; `activity` is what `input_levels` gave.
+
+    Raises
+    ------
+    InputError
+        When an image has more pixels than a 16-bit number can count.
+    """
+    if images.shape[1] > 2**16:
+        raise InputError(
+            f"images of {images.shape[1]} pixels: the input layer has {2**16} units at the most, "
+            "give smaller images"
+        )
     images = images.view()
     images.flags.writeable = False  # one compiled version serves all
     start = np.zeros(len(images) + 1, np.int64)
     kernels.count_pixels(images, start)
-    entry = np.zeros(start[-1], kernels.entry_type(activity.dtype))
-    kernels.list_pixels(images, activity, start, entry)
-    return kernels.Images(start, entry, labels.astype(np.int64))
+    pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, np.uint8))
+    kernels.list_pixels(images, start, pixel)
+    return kernels.Images(start, pixel, activity, labels.astype(np.int64))
 
 
 def predict(

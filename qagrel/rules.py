@@ -15,6 +15,8 @@ RULES = {
     ),
 }
 
+LEARN_BY_REWARD = frozenset({"q-agrel"})  # the rules that explore, and whose epochs have a reward
+
 FEEDBACKS = {
     "symmetric": "Feedback weights are the feedforward weights themselves (strict reciprocity).",
     "learned": (

@@ -13,7 +13,7 @@ from qagrel import kernels, network
 from qagrel.datasets import Dataset, load_dataset
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
-from qagrel.rules import LOSSES, RULES
+from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class History:
             {
                 "epoch": np.repeat(np.arange(1, n_epochs + 1), n_batches),
                 "batch": np.tile(np.arange(1, n_batches + 1), n_epochs),
-                "reward": 1 - error if self.spec.rule == "q-agrel" else np.nan,
+                "reward": 1 - error if self.spec.rule in LEARN_BY_REWARD else np.nan,
                 "error": error,
                 "loss": (self.batch_loss / self.batch_size).ravel(),
             }
@@ -200,12 +200,7 @@ class _Run:
             )
         self.network = network.pack(weights, feedback_weights, spec.feedback == "learned")
         self.work = network.workspace(self.network, spec.batch_size)
-        self.policy = kernels.Policy(
-            list(RULES).index(spec.rule),
-            list(LOSSES).index(spec.loss),
-            spec.epsilon,
-            spec.temperature,
-        )
+        self.policy = network.policy(spec)
         n_trained = self.n_samples - spec.validation_size
         firsts = np.arange(0, n_trained, spec.batch_size)
         self.batch_sizes = np.minimum(spec.batch_size, n_trained - firsts)
@@ -239,7 +234,7 @@ class _Run:
         return held_out, self.orders.permutation(others)
 
     def _train(self, order: Ints, rate: float) -> kernels.Record:
-        explores = self.spec.rule == "q-agrel"
+        explores = self.spec.rule in LEARN_BY_REWARD
         uniforms = self.exploration.random((2, order.size if explores else 0))
         record = kernels.Record(
             np.zeros(self.batch_sizes.size, np.int64),
@@ -258,7 +253,7 @@ class _Run:
         row = {
             "epoch": epoch,
             "learning_rate": self.spec.rate(epoch),
-            "reward": 1 - error if self.spec.rule == "q-agrel" else float("nan"),
+            "reward": 1 - error if self.spec.rule in LEARN_BY_REWARD else float("nan"),
             "error": error,
             "loss": math.fsum(record.loss) / n_trained,
             "train_accuracy": 100 * (1 - error),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qagrel import kernels, network
 from qagrel.errors import InputError
 from qagrel.network import Floats
-from qagrel.rules import LOSSES, RULES
+from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec
 
 GREY_LEVELS = 10  # inputs are tenths, which are short to print
@@ -73,9 +73,9 @@ def run_trial(
     Raises
     ------
     InputError
-        When the rule is not Q-AGREL.
+        When the rule does not learn by reward.
     """
-    if spec.rule != "q-agrel":
+    if spec.rule not in LEARN_BY_REWARD:
         raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
     weights, feedback_weights = _draw_network(spec, draw, (n_inputs, *spec.hidden, n_actions))
     generator = np.random.default_rng([spec.seed, draw, number])
@@ -130,12 +130,10 @@ def _learn(
     work = network.workspace(net, 1)
     levels = network.input_levels(GREY_LEVELS, "grey", "float64")
     images = network.sparse_images(grey[None, :], np.array([target], np.uint8), levels)
-    codes = list(RULES).index(spec.rule), list(LOSSES).index(spec.loss)
-    policy = kernels.Policy(*codes, spec.epsilon, spec.temperature)
     n_actions = weights[-1].shape[1]
     counts = np.zeros((n_actions, n_actions), np.int64)
     record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), counts)
-    kernels.train_epoch(net, work, images, draws, policy, spec.learning_rate, record)
+    kernels.train_epoch(net, work, images, draws, network.policy(spec), spec.learning_rate, record)
     return net, work
 
 

@@ -114,7 +114,7 @@ def test_a_worker_that_fails_is_reported():
         run.ask("floor", None, {"spec": {"hidden": "nonsense"}, "n_samples": 10})
 
 
-RATES = {report.FOUR_ROWS: 7e10, report.ONE_ROW: 5e10}
+RATES = {report.FOUR_ROWS: 7e10, report.ONE_ROW: 5e10, report.SGEMM: 1e11}
 
 
 def fake_results() -> dict:
@@ -134,7 +134,10 @@ def fake_results() -> dict:
         "machine": {"cpu": "a processor", "python": "3", "packages": {}, "load_before": 0.0},
         "quick": True,
         "speed": speed,
-        "variants": {"q-agrel symmetric": timing, "q-agrel fixed": timing},
+        "variants": {
+            "q-agrel symmetric": {**timing, "needed": 7e9},
+            "q-agrel fixed": {**timing, "needed": 7.7e9},
+        },
         "threads": {"throughput": spread},
         "first_batch": {"compiled": parts, "cached": parts},
         "memory": {"megabytes": spread},
@@ -150,7 +153,8 @@ def fake_results() -> dict:
 def test_the_tables_say_what_was_measured():
     text = report.tables(fake_results())
     assert "| 300-100 | 100 | PyTorch autograd | 2.000 (1.500–2.500) | 2.00 (1.50–2.50) |" in text
-    assert "| 300-100 | 7.00 | 33.00 | 70.00 | 0.100 | 0.140 | 2.000 | 5 % |" in text
+    assert "| 300-100 | 7.00 | 33.00 | 70.00 | 100.00 | 0.100 | 0.140 | 2.000 | 5 % |" in text
+    assert "2.000 (1.500–2.500): 1.100 times the multiply-adds" in text
     assert "not to be quoted" in text
 
 

@@ -22,18 +22,16 @@ from numba import njit
 
 from qagrel import kernels, network
 from qagrel.kernels import view  # Numba takes `kernels.view` for NumPy's
-from qagrel.rules import LOSSES, RULES
+from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
 
-RULES_AND_LOSSES = [
-    ("q-agrel", "cross-entropy"),
-    ("error-bp", "cross-entropy"),
+RULES_AND_LOSSES = [  # every rule that there is; the loss matters to error-bp only
+    *((rule, "cross-entropy") for rule in RULES),
     ("error-bp", "squared-error"),
 ]
 REGIMES = ["symmetric", "learned", "fixed"]
 DEPTHS = range(1, 7)
-# Rows are padded to multiples of 16 and cut into tiles of 64 and a rest: of none in 64 and 128,
-# and of 16, 32 and 48 columns in the others, behind no, one or two whole tiles.
-# A single trial takes tiles of 128.
+# Rows are padded to multiples of 16, the registers, and cut into tiles of 7, 5, 3 and 1 of them:
+# these need 1, 2, 4, 5, 6, 7 and 9.
 HIDDEN = [(5,), (64, 16), (17, 5, 65), (6, 112, 5, 6), (6, 33, 6, 5, 96), (9, 6, 130, 6, 7, 8)]
 N_SAMPLES, N_INPUTS, N_CLASSES = 16, 12, 5
 
@@ -108,7 +106,10 @@ class Learner:
         draws = kernels.Draws(p.order[samples], p.explore[samples], p.choose[samples])
         record = kernels.Record(self.wrong[first:], self.loss[first:], self.confusion)
         policy = kernels.Policy(
-            list(RULES).index(s.rule), list(LOSSES).index(s.loss), s.epsilon, s.temperature
+            list(RULES).index(s.rule),
+            list(LOSSES).index(s.loss),
+            s.epsilon if s.rule in LEARN_BY_REWARD else 0.0,
+            s.temperature,
         )
         kernels.train_epoch(self.network, self.work, p.images, draws, policy, rate, record)
         n_last = (draws.order.size - 1) % self.batch_size + 1
@@ -192,6 +193,26 @@ def test_every_decision_batch_by_batch(rule: str, loss: str) -> None:
     whole = problem.learn(settings, 7, 0.1)
     assert learner.network.weights.tobytes() == whole.network.weights.tobytes()
     assert learner.loss.tobytes() == whole.loss.tobytes()
+
+
+@pytest.mark.parametrize("batch_size", [16, 30])
+@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize(("rule", "loss"), RULES_AND_LOSSES)
+def test_blocks_of_a_batch_give_the_bits_of_the_whole(
+    rule: str, loss: str, regime: str, batch_size: int
+) -> None:
+    """A batch of 16 trials in blocks of 6, 6 and 4; twice, so that nothing is left of the first."""
+    problem, settings = Problem((130, 6), "float32"), Settings(rule, regime, loss, 0.5, 0.7)
+    whole, parted = (Learner(problem, settings, batch_size) for _ in range(2))
+    parted.work = network.workspace(parted.network, batch_size, most=7)
+    assert parted.work.block < 8 < whole.work.block
+    for learner in (whole, parted, whole, parted):
+        learner.train(slice(None), 0.1)
+    assert parted.network.weights.tobytes() == whole.network.weights.tobytes()
+    assert parted.network.feedback.tobytes() == whole.network.feedback.tobytes()
+    assert parted.loss.tobytes() == whole.loss.tobytes()
+    assert parted.wrong.tolist() == whole.wrong.tolist()
+    assert parted.confusion.tolist() == whole.confusion.tolist()
 
 
 def test_choices_agree_with_the_slow_author() -> None:
@@ -554,7 +575,7 @@ def test_softmax_agrees_with_the_slow_author() -> None:
 
 # --- the three loops in which the time goes, against plain ones, bit for bit -----------------
 
-STRIDES = [16, 32, 48, 64, 80, 96, 112, 128, 144, 208, 256]
+STRIDES = [16 * registers for registers in (1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 16)]
 
 
 @strict
@@ -563,8 +584,8 @@ def run_multiply(active, weights, n, out, reached):
 
 
 @strict
-def run_update(n_units, work, signal, weights, feedback, learns):
-    kernels.update_layer(n_units, work, signal, weights, feedback, learns)
+def run_change(n_used, work, signal, synapses):
+    kernels.change_layer(n_used, work, signal, synapses)
 
 
 @strict
@@ -577,7 +598,7 @@ def random_lists(
 ) -> kernels.Lists:
     """Rows of so many units each; between them unused places, as in the buffers of a batch."""
     start = np.arange(len(counts)) * n_units
-    entry = np.zeros(len(counts) * n_units, kernels.entry_type(dtype))
+    entry = np.zeros(len(counts) * n_units, kernels.pair_type(np.uint32, dtype))
     entry["value"] = rng.standard_normal(entry.size)
     for first, count in zip(start, counts, strict=True):
         entry["index"][first : first + count] = np.sort(rng.choice(n_units, count, replace=False))
@@ -627,7 +648,7 @@ def test_multiply_is_a_plain_loop(n: int, stride: int, precision: str) -> None:
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("learns", [False, True])
 @pytest.mark.parametrize("stride", STRIDES)
-def test_update_layer_is_a_plain_loop(stride: int, learns: bool, precision: str) -> None:
+def test_change_layer_is_a_plain_loop(stride: int, learns: bool, precision: str) -> None:
     """Units 1, 2, 4 and 5 of 9 are used, in 1, 2, 4 and 5 of 6 trials."""
     rng = np.random.default_rng(stride)
     net = network.pack([np.zeros((6, 9), precision), np.zeros((9, 3), precision)])
@@ -642,7 +663,8 @@ def test_update_layer_is_a_plain_loop(stride: int, learns: bool, precision: str)
         change = plain_sum(work.by_unit, unit, signal)
         expected[unit] += change
         expected_feedback[unit] += change * learns
-    run_update(used.size, work, signal, weights, feedback, learns)
+    synapses = kernels.Synapses(weights, feedback, weights, learns, begun=False, complete=True)
+    run_change(used.size, work, signal, synapses)
     assert weights.tobytes() == expected.tobytes()
     assert feedback.tobytes() == expected_feedback.tobytes()
 
@@ -650,10 +672,10 @@ def test_update_layer_is_a_plain_loop(stride: int, learns: bool, precision: str)
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("stride", STRIDES)
 def test_gather_feedback_is_a_plain_loop(stride: int, precision: str) -> None:
-    """Trials of 0 to 5 active units, four of which are taken at a time."""
+    """Trials of 0 to 16 active units, eight of which are taken at a time."""
     rng = np.random.default_rng(stride)
-    active = random_lists(rng, [0, 1, 2, 3, 4, 5], 9, precision)
-    feedback = rng.standard_normal((9, stride)).astype(precision)
+    active = random_lists(rng, [0, 1, 7, 8, 9, 16], 16, precision)
+    feedback = rng.standard_normal((16, stride)).astype(precision)
     above = rng.standard_normal((6, stride)).astype(precision)
     below = np.full((7, 16), 7, precision)
     run_gather(active, feedback, 6, above, below)
@@ -669,10 +691,10 @@ def test_gather_feedback_is_a_plain_loop(stride: int, precision: str) -> None:
 def test_no_compiler_may_reorder_or_fuse_the_arithmetic() -> None:
     """Whatever CPU the code is for, it lacks the flags by which bits would depend on it."""
     test_multiply_is_a_plain_loop(1, 16, "float32")
-    test_update_layer_is_a_plain_loop(16, True, "float32")
+    test_change_layer_is_a_plain_loop(16, True, "float32")
     test_gather_feedback_is_a_plain_loop(16, "float32")
     test_softmax_agrees_with_the_slow_author()
-    for function in (run_multiply, run_update, run_gather, map_softmax):
+    for function in (run_multiply, run_change, run_gather, map_softmax):
         [code, *_] = function.inspect_llvm().values()
         assert re.search(r"= fadd (<16 x )?(float|double)", code)
         assert not re.search(r"= f(add|sub|mul|div|neg) [a-z ]*(fast|contract|reassoc|arcp)", code)
@@ -710,11 +732,26 @@ def vector_function(registers: int) -> Any:
     return function
 
 
+def rows_function(registers: int) -> Any:
+    @strict
+    def function(a, entries, out):
+        """Add two columns of registers from the rows that entries[1:] name, sum and scatter."""
+        total = kernels.zeros(a, registers)
+        for column in (0, 16):
+            once = kernels.load(a, 0, column, kernels.zeros(a, 1))
+            many = kernels.repeat(once, registers)
+            total = total + many * kernels.load_rows(a, entries, 1, entries.size, column, total)
+        kernels.store_sums(out, 1, entries, 1, entries.size, total)
+        out[0, 0] = kernels.lanes(total)
+
+    return function
+
+
 @strict
-def sum_lanes(a, out):
-    zero = kernels.zeros(a, 1)
-    for row in range(a.shape[0]):
-        out[row] = kernels.add_lanes(kernels.load(a, row, 16, zero))
+def copy_pairs(entries, copies):
+    for e in range(entries.size):
+        index, value = kernels.read(entries, e)
+        kernels.write(copies, e, index, value)
 
 
 @strict
@@ -742,12 +779,35 @@ def test_vector_arithmetic(plainly: Callable[..., Any], registers: int, precisio
 
 @compiled_only
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_add_lanes(plainly: Callable[..., Any], precision: str) -> None:
-    a = np.random.default_rng(0).standard_normal((50, 32)).astype(precision)
-    out, plain = np.zeros((2, 50), precision)
-    sum_lanes(a, out)
-    plainly(sum_lanes, a, plain)
+@pytest.mark.parametrize("n_entries", [2, 4, 9, 17])
+@pytest.mark.parametrize("registers", [1, 2, 4, 8, 16])
+def test_sums_of_rows(
+    plainly: Callable[..., Any], registers: int, n_entries: int, precision: str
+) -> None:
+    """With fewer rows than registers, as many, and more."""
+    rng = np.random.default_rng(n_entries)
+    a = rng.standard_normal((20, 32)).astype(precision)
+    entries = np.zeros(n_entries, kernels.pair_type(np.uint32, precision))
+    entries["index"] = rng.choice(20, n_entries, replace=False)
+    function, (out, plain) = rows_function(registers), np.full((2, 2, 20), 7, precision)
+    function(a, entries, out)
+    plainly(function, a, entries, plain)
     assert out.tobytes() == plain.tobytes()
+    assert out[0, 0] == 16 * registers
+    assert (plain[1] != 7).sum() == min(registers, n_entries - 1)
+
+
+@compiled_only
+@pytest.mark.parametrize("index", ["uint16", "uint32"])
+@pytest.mark.parametrize("value", ["uint8", "float32", "float64"])
+def test_pairs_are_read_and_written(plainly: Callable[..., Any], index: str, value: str) -> None:
+    pair = kernels.pair_type(index, value)
+    pairs = np.zeros(3, pair)
+    pairs["index"], pairs["value"] = [0, 1, np.iinfo(index).max], [1, 0, 255]
+    copies, plain = np.zeros((2, 3), pair)
+    copy_pairs(pairs, copies)
+    plainly(copy_pairs, pairs, plain)
+    assert copies.tolist() == plain.tolist() == pairs.tolist()
 
 
 @compiled_only

@@ -108,11 +108,19 @@ def test_sparse_images_hold_what_is_not_zero(precision: str) -> None:
     levels = network.input_levels(255, "grey", precision)
     sparse = network.sparse_images(images, np.array([2, 0, 1], np.uint8), levels)
     assert sparse.start.tolist() == [0, 2, 2, 3]
-    assert sparse.entry["index"].tolist() == [1, 3, 0]
+    assert sparse.pixel["index"].tolist() == [1, 3, 0]
     expected = np.array([0.2, 1, 0.4]).astype(precision)
-    np.testing.assert_array_equal(sparse.entry["value"], expected)
+    np.testing.assert_array_equal(sparse.activity[sparse.pixel["value"]], expected)
     assert sparse.label.tolist() == [2, 0, 1]
     assert images.flags.writeable
+
+
+def test_images_too_large_to_count_their_pixels_are_refused() -> None:
+    levels = network.input_levels(255, "grey", "float32")
+    label, images = np.zeros(1, np.uint8), np.ones((1, 2**16), np.uint8)
+    assert network.sparse_images(images, label, levels).pixel["index"][-1] == 2**16 - 1
+    with pytest.raises(InputError, match="images of 65537 pixels: the input layer has 65536"):
+        network.sparse_images(np.ones((1, 2**16 + 1), np.uint8), label, levels)
 
 
 # --- classification --------------------------------------------------------------------------

@@ -354,6 +354,20 @@ def test_fingerprints_differ_by_precision() -> None:
     assert real_fingerprint("float64") != real_fingerprint("float32")
 
 
+def test_a_rule_beyond_the_papers_has_a_fingerprint_of_its_own(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "fingerprint", lambda *arguments: " ".join(arguments))
+    monkeypatch.setattr(sweep, "PAPER_RULES", ("q-agrel",))
+    assert sweep.arithmetic_of(spec.replace(rule="q-agrel")) == "float32"
+    assert sweep.arithmetic_of(spec.replace(rule="error-bp")) == "float32 error-bp"
+
+
+@compiled_only
+def test_fingerprints_differ_by_rules() -> None:
+    assert real_fingerprint("float32", "q-agrel") != real_fingerprint("float32")
+
+
 @compiled_only
 @pytest.mark.parametrize("relative_change", [0.0, 1e-7])
 def test_the_fingerprint_sees_the_last_bits(

@@ -12,10 +12,10 @@ import pytest
 
 from qagrel import Dataset, History, InputError, RunSpec, kernels, predict, train, training
 from qagrel.network import Ints
+from qagrel.rules import RULES
 
 RULES_AND_LOSSES = [
-    ("q-agrel", "cross-entropy"),
-    ("error-bp", "cross-entropy"),
+    *((rule, "cross-entropy") for rule in RULES),
     ("error-bp", "squared-error"),
 ]
 REGIMES = ["symmetric", "learned", "fixed"]
@@ -310,7 +310,7 @@ def test_inputs_are_scaled(
     spy: Spy, patches: Dataset, scale: str, levels: set[float] | None
 ) -> None:
     train(SPEC.replace(input_scale=scale), patches)
-    values = set(spy.images[0].entry["value"].tolist())
+    values = set(spy.images[0].activity[spy.images[0].pixel["value"]].tolist())
     expected = set((patches.train_images[patches.train_images > 0] / 255).tolist())
     assert values == (levels or expected)
 

@@ -5,7 +5,6 @@ import numpy as np
 from benchmarks.problem import Draws, Problem
 from qagrel import kernels, network
 from qagrel.network import Floats
-from qagrel.rules import LOSSES, RULES
 
 
 class Ours:
@@ -23,8 +22,7 @@ class Ours:
             feedback = network.draw_weights(widths, spec.feedback_range, generator, spec.precision)
         self.network = network.pack(problem.weights, feedback, spec.feedback == "learned")
         self.work = network.workspace(self.network, spec.batch_size)
-        codes = list(RULES).index(spec.rule), list(LOSSES).index(spec.loss)
-        self.policy = kernels.Policy(*codes, spec.epsilon, spec.temperature)
+        self.policy = network.policy(spec)
 
     def epoch(self, draws: Draws) -> int:
         """Train on the samples of `draws`; returns how many choices were wrong."""
