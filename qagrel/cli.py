@@ -502,7 +502,7 @@ def table1(
     workers: int | None,
     scheduler: str | None,
 ) -> None:
-    """Train the rows of Table 1, or some of them.
+    """Train rows of Table 1 and print what came out.
 
     Finished runs are kept, so that the same command goes on after an interruption. With --seed,
     runs are only kept, for a later call without it to collect: one job a run on a cluster.
@@ -510,8 +510,7 @@ def table1(
     from qagrel import replication
 
     table = replication.table1(profile, rows, seeds, workers, scheduler)
-    if table is not None:
-        click.echo(table.to_string(index=False))
+    click.echo(table.to_string(index=False))
 
 
 @main.command()
@@ -531,7 +530,7 @@ def study(name: str, profile: str, workers: int | None, scheduler: str | None) -
 @workers_option
 @scheduler_option
 def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
-    """Learning-rate range test (Fig. 4): the intervals in which the curves are steepest."""
+    """Learning-rate range test: where the curves are steepest."""
     from qagrel import replication
 
     click.echo(replication.learning_rate_range(profile, workers, scheduler).to_string(index=False))
@@ -540,7 +539,7 @@ def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
 @main.command()
 @profile_option
 def statistics(profile: str) -> None:
-    """Tables, comparisons with the paper and verdicts, from the runs of a profile."""
+    """Write tables and verdicts from the runs of a profile."""
     from qagrel import replication
 
     for claim in replication.statistics(profile):
@@ -581,7 +580,7 @@ def report(profile: str) -> None:
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
 def fingerprint(out: Path | None) -> None:
-    """Hash what the code, as it is, makes of small runs of every rule.
+    """Hash what the code makes of small runs of every rule.
 
     While the hash stays the same, so does every number of every run: only another one asks for
     training again.
@@ -605,7 +604,7 @@ def fingerprint(out: Path | None) -> None:
 def audit(
     profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
 ) -> None:
-    """Train committed runs afresh, and compare every number with the committed ones.
+    """Train committed runs afresh and compare all numbers.
 
     Runs are picked at random or by name. Tables and verdicts are made again from all committed
     runs and compared as well. Exits with 1 where anything differs.
@@ -624,7 +623,7 @@ def audit(
 @main.command()
 @click.option("--quick", is_flag=True, help="few repetitions: to try it out")
 def bench(quick: bool) -> None:
-    """Speed and memory against other frameworks (`make bench` installs them)."""
+    """Speed and memory beside other frameworks: see make bench."""
     from qagrel import replication
 
     replication.bench(quick)

@@ -23,10 +23,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
-from scipy.optimize import isotonic_regression
 
 from qagrel import store
-from qagrel.analysis import MEASURES, Paper, Row, Summary, contrast
+from qagrel.analysis import MEASURES, Moments, Paper, Row, Summary
 
 Array = npt.NDArray[Any]
 Interval = tuple[float, float]
@@ -234,6 +233,7 @@ def stepwise_reward(
     for (top, axes), letter, rule in zip(grid.T, "ab", histories, strict=False):
         mark_discoveries(top, axes, discovered[rule])
         learning_curve(axes, histories[rule], batches[rule], rule)
+        axes.tick_params("y", labelleft=True)
         mark_steps(axes, histories[rule], steps[rule])
         axes.legend(loc="lower right")
         _letter(top, letter, RULE_NAMES[rule])
@@ -309,7 +309,10 @@ def class_selection(
     for axes in rows[-1]:
         axes.set_xlabel("epoch")
     dot = Line2D([], [], ls="", marker="o", color=GREY, label="class discovered")
-    rows[0, 0].legend(handles=[dot], loc="upper right")
+    lines = [
+        Line2D([], [], label=str(number), **_class_line(number)) for number in range(len(found))
+    ]
+    figure.legend(handles=[*lines, dot], loc="outside lower center", ncols=len(found) + 1)
     return figure
 
 
@@ -323,10 +326,15 @@ def _class_shares(epochs: pd.DataFrame) -> tuple[Array, Array]:
     return selected / presented.sum(axis=1, keepdims=True), correct / presented
 
 
+def _class_line(number: int) -> dict[str, Any]:
+    """How the line of a class looks."""
+    return {"color": CLASS_COLOURS[number % 5], "ls": CLASS_LINES[number // 5 % 2], "lw": 0.8}
+
+
 def class_curves(
     axes: Axes, epoch: Array, shares: Array, discovered: Array, top: float = 1.0
 ) -> None:
-    """A share of trials, a line a class, labelled at its end and at a dot where it is discovered.
+    """A share of trials, a line a class, with its number in a dot where it is discovered.
 
     Parameters
     ----------
@@ -335,40 +343,16 @@ def class_curves(
     top : the upper end of the axis.
     """
     for number, (share, found) in enumerate(zip(shares.T, discovered, strict=True)):
-        colour, line = CLASS_COLOURS[number % 5], CLASS_LINES[number // 5 % 2]
-        axes.plot(epoch, share, color=colour, ls=line, lw=0.8)
+        axes.plot(epoch, share, **_class_line(number))
         if found in epoch:
             height = share[epoch == found].item()
             look: Any = {"mec": "white", "mew": 0.4, "clip_on": False, "zorder": 4 + number}
-            axes.plot(found, height, "o", color=colour, ms=6, **look)
+            axes.plot(found, height, "o", color=_class_line(number)["color"], ms=6, **look)
             place: Any = {"ha": "center", "va": "center_baseline", "zorder": 4 + number}
             axes.text(found, height, str(number), color="white", fontsize=5, **place)
     axes.set(xlim=(epoch[0], epoch[-1]), ylim=(0, top))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _label_ends(axes, shares[-1] / top)
-
-
-def _label_ends(axes: Axes, ends: Array) -> None:
-    """Class numbers to the right of the lines' ends, spread so that none hides another."""
-    gap = min(0.062, 1 / len(ends))
-    where: Any = {"transform": axes.transAxes, "clip_on": False}
-    for number, (end, height) in enumerate(zip(ends, spread(ends, gap), strict=True)):
-        colour, line = CLASS_COLOURS[number % 5], CLASS_LINES[number // 5 % 2]
-        axes.plot([1, 1.05], [end, height], color=GREY, lw=0.3, **where)
-        axes.plot([1.05, 1.1], [height] * 2, color=colour, ls=line, lw=0.8, **where)
-        axes.text(1.11, height, str(number), color=colour, va="center", fontsize=6, **where)
-
-
-def spread(positions: npt.ArrayLike, gap: float) -> Array:
-    """Positions in [0, 1], moved as little as it takes to lie `gap` apart, in the same order."""
-    given = np.asarray(positions, np.float64)
-    order = np.argsort(given, kind="stable")
-    offsets = gap * np.arange(len(given))
-    room = 1 - offsets[-1]
-    moved = np.empty_like(given)
-    moved[order] = np.clip(isotonic_regression(given[order] - offsets).x, 0, room) + offsets
-    return moved
 
 
 @styled
@@ -418,7 +402,7 @@ def confusion_matrix(axes: Axes, counts: Array) -> PatchCollection:
 
 @styled
 def table1(table: Mapping[Row, Summary], paper: Paper, seed: int | None = None) -> Figure:
-    """Every seed's accuracy and epochs, our means and intervals, and what the paper prints.
+    """Every seed's accuracy and epochs, and mean and standard deviation, ours and the paper's.
 
     Parameters
     ----------
@@ -474,7 +458,7 @@ def row_points(
     measure: str,
     seed: int | None,
 ) -> None:
-    """One row of the table: seeds and our mean with its interval, and below them the paper's."""
+    """One row of the table: seeds and our mean, and below them the paper's; standard deviations."""
     colour = RULE_COLOURS[row.rule]
     for number, accuracy, epochs, status in ours.seeds:
         if status == "diverged":
@@ -483,16 +467,16 @@ def row_points(
         face = colour if number == seed else "none"
         value = accuracy if measure == "accuracy" else epochs
         axes.plot(value, height - 0.22, marker, mec=colour, mfc=face, mew=0.5, ms=2.8, alpha=0.8)
-    mean = getattr(ours, measure)
-    low, high = contrast([(1.0, mean)]).interval(paper.rules.confidence)
-    axes.plot([low, high], [height + 0.05] * 2, "|-", color=colour, lw=1.2, ms=3.5)
-    axes.plot(mean.mean, height + 0.05, RULE_MARKERS[row.rule], color=colour, ms=3.5)
+    _bar(axes, height + 0.05, getattr(ours, measure), RULE_MARKERS[row.rule], colour)
     if row in paper.table:
-        printed = getattr(paper.table[row], measure)
-        std = np.nan_to_num(printed.std)
-        ends = [printed.mean - std, printed.mean + std]
-        axes.plot(ends, [height + 0.3] * 2, color=BLACK, lw=0.7)
-        axes.plot(printed.mean, height + 0.3, "D", color=BLACK, ms=2.5)
+        _bar(axes, height + 0.3, getattr(paper.table[row], measure), "D", BLACK)
+
+
+def _bar(axes: Axes, height: float, of: Moments, marker: str, colour: str) -> None:
+    """A mean, with a line of a standard deviation to either side."""
+    std = np.nan_to_num(of.std)
+    axes.plot([of.mean - std, of.mean + std], [height] * 2, color=colour, lw=1)
+    axes.plot(of.mean, height, marker, color=colour, ms=2.5 if marker == "D" else 3.5)
 
 
 def benchmark_points(axes: Axes, lines: Sequence[Row | str], paper: Paper) -> None:
@@ -511,10 +495,15 @@ def _table_legend(seed: int | None) -> list[Line2D]:
     """Handles for what the marks mean, apart from colours."""
     marks: dict[str, dict[str, Any]] = {
         "a seed of ours that converged": {"marker": "o", "mfc": "none", "mec": GREY, "ls": ""},
-        "a seed of ours at the most epochs": {"marker": "^", "mfc": "none", "mec": GREY, "ls": ""},
-        "our mean, 95 % interval (Q-AGREL)": {"marker": "o", "color": BLUE},
-        "our mean, 95 % interval (error-BP)": {"marker": "s", "color": VERMILLION},
-        "paper, mean ± standard deviation (MNIST)": {"marker": "D", "color": BLACK, "ms": 2.5},
+        "one that was cut off at the last epoch allowed": {
+            "marker": "^",
+            "mfc": "none",
+            "mec": GREY,
+            "ls": "",
+        },
+        "our mean ± standard deviation (Q-AGREL)": {"marker": "o", "color": BLUE},
+        "our mean ± standard deviation (error-BP)": {"marker": "s", "color": VERMILLION},
+        "the paper's mean ± standard deviation (MNIST)": {"marker": "D", "color": BLACK, "ms": 2.5},
     }
     if seed is not None:
         marks[f"seed {seed}"] = {"marker": "o", "color": GREY, "ls": ""}

@@ -25,14 +25,14 @@ def table1(
     seeds: Sequence[int] = (),
     workers: int | None = None,
     scheduler: str | None = None,
-) -> pd.DataFrame | None:
+) -> pd.DataFrame:
     """Train rows of Table 1 (none named: all), and write each one's files.
 
     With `seeds`, only those runs are trained and kept, and nothing is written.
 
     Returns
     -------
-    The table beside the paper's, where all of its rows were asked for; else None.
+    The table beside the paper's, where all of its rows were asked for; else a line a run.
     """
     params = read_params()
     profile = params.profile(profile_name)
@@ -42,16 +42,18 @@ def table1(
     if beyond := [seed for seed in seeds if not 0 <= seed < profile.n_seeds]:
         raise InputError(f"seed: {beyond[0]} is not one of 0 to {profile.n_seeds - 1}")
     folder = results.results_folder(profile_name)
+    lines = []
     for row in rows or params.rows:
         specs = profile.row_specs(row)
-        if seeds:
-            sweep.run_all([specs[seed] for seed in seeds], workers, scheduler, title=row)
-        else:
-            histories = sweep.run_all(specs, workers, scheduler, title=row)
+        chosen = [specs[seed] for seed in seeds] if seeds else specs
+        histories = sweep.run_all(chosen, workers, scheduler, title=row)
+        if not seeds:
             with _writing(folder / "runs"):
                 results.write_row(folder, row, histories)
+        lines.append(results.summary(histories).assign(row=row))
     if rows or seeds:
-        return None
+        columns = ["row", "seed", "n_epochs", "test_accuracy", "status"]
+        return pd.concat(lines, ignore_index=True)[columns]
     paper = analysis.read_paper(PAPER)
     table = results.read_table(folder, params.rows)
     return analysis.table1(table, paper, profile.dataset)

@@ -406,9 +406,17 @@ def _bundle(
             continue
         width = 0.35 + 0.9 * abs(values[i, j]) / largest
         _arrow(axes, first, last, colour, lw=width, ls="-" if values[i, j] >= 0 else DASHED)
-        x, y = (starts[i] + 0.6 * (ends[j] - starts[i])).tolist()
+        x, y = _label_place(starts[i], ends[j]).tolist()
         look: Any = {"ha": "center", "va": "center", "fontsize": LABEL, "color": colour}
         axes.text(x, y, number(float(values[i, j])), bbox=SOFT, zorder=3, **look)
+
+
+def _label_place(start: Floats, end: Floats) -> Floats:
+    """Where on an arrow its value stands: apart from those of the arrows that cross it."""
+    rows = float(start[1] - end[1]) / ROW  # how far it falls
+    shift = 0.1 if abs(rows) < 0.75 else 0.17 if abs(rows) < 1.25 else -0.25
+    place: Floats = start + (0.5 + shift * np.sign(rows)) * (end - start)
+    return place
 
 
 def _plain_bundle(axes: Axes, starts: Floats, ends: Floats, colour: str) -> None:

@@ -152,6 +152,14 @@ def test_options_have_the_defaults_of_a_specification() -> None:
     assert spec_of([]) == qagrel.RunSpec()
 
 
+def test_the_help_says_what_each_command_does_on_a_line_of_its_own(
+    run: Callable[..., Ended],
+) -> None:
+    _, commands = run("--help").out.split("Commands:\n")
+    assert "..." not in commands
+    assert all(line.endswith(".") for line in commands.splitlines())
+
+
 def test_the_help_of_train_gives_meanings_and_defaults(run: Callable[..., Ended]) -> None:
     text = " ".join(run("train", "--help").out.split())
     assert "--rule q-agrel|error-bp learning rule [default: q-agrel]" in text

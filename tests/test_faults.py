@@ -339,7 +339,8 @@ def test_runs_by_row_and_seed_are_collected_to_the_same_files(
 ) -> None:
     for row in ROWS:
         for seed in range(2):
-            assert replication.table1("small", [row], [seed]) is None
+            printed = replication.table1("small", [row], [seed])
+            assert printed[["row", "seed"]].to_numpy().tolist() == [[row, seed]]
     assert place.results() == {}
     monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("it was trained already"))
     replication.table1("small", ROWS)

@@ -8,8 +8,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -301,20 +299,9 @@ def test_class_curves_are_shares() -> None:
     first = epoch_records()["selected_0"] / 500
     assert curve(selected, 0)[1] == pytest.approx(first.to_numpy())
     assert curve(recognised, 0)[1] == pytest.approx(np.full(8, 0.8))
-    assert {str(number) for number in range(N_CLASSES)} <= set(texts(selected))
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_spread_labels_keep_their_distance_and_order(positions: list[float]) -> None:
-    moved = plotting.spread(positions, 0.05)
-    order = np.argsort(positions, kind="stable")
-    assert (np.diff(moved[order]) > 0.05 - 1e-9).all()
-    assert moved.min() >= 0
-    assert moved.max() <= 1
-
-
-def test_labels_that_are_apart_stay_where_they_are() -> None:
-    assert plotting.spread([0.9, 0.1, 0.5], 0.05) == pytest.approx([0.9, 0.1, 0.5])
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == [*map(str, range(N_CLASSES)), "class discovered"]
 
 
 def test_a_confusion_matrix_shows_shares_of_the_true_class() -> None:
@@ -347,6 +334,15 @@ def test_the_table_shows_the_papers_mean_and_deviation(
     ends, mean = axes.get_lines()[-2:]
     assert ends.get_xdata() == pytest.approx([249 - 90, 249 + 90])
     assert mean.get_xdata()[0] == 249
+
+
+def test_the_table_shows_our_mean_and_deviation(table: dict[Row, Summary], paper: Paper) -> None:
+    row, axes = next(iter(table)), Figure().subplots()
+    plotting.row_points(axes, 0, row, table[row], paper, "accuracy", None)
+    ends, mean = axes.get_lines()[-4:-2]
+    ours = table[row].accuracy
+    assert ends.get_xdata() == pytest.approx([ours.mean - ours.std, ours.mean + ours.std])
+    assert mean.get_xdata()[0] == ours.mean
 
 
 def test_literature_off_the_axis_is_written_out(figures: dict[str, Figure]) -> None:
