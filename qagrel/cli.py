@@ -580,7 +580,7 @@ def report(profile: str) -> None:
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
 def fingerprint(out: Path | None) -> None:
-    """Hash what the code makes of small runs of every rule.
+    """Hash what the code makes of small runs of the paper's rules.
 
     While the hash stays the same, so does every number of every run: only another one asks for
     training again.
