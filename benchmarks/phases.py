@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from benchmarks.peers.ours import Ours
-from benchmarks.problem import Draws, Problem, trained_problem
+from benchmarks.peers.ours import Ours, trained_problem
+from benchmarks.problem import Draws, Problem
 from qagrel import kernels
 from qagrel.network import Ints
 from qagrel.spec import RunSpec

@@ -1,6 +1,6 @@
 """What every contender is given: data, initial weights and random numbers, the same for all."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -80,22 +80,3 @@ def make_problem(spec: RunSpec, dataset: Dataset | None = None) -> Problem:
     generator = np.random.default_rng(spec.seed)
     weights = network.draw_weights(widths, spec.weight_range, generator, spec.precision)
     return Problem(spec, dataset, weights)
-
-
-def trained_problem(spec: RunSpec) -> Problem:
-    """A problem that starts from a network of some skill, trained in batches of 100.
-
-    Speed depends on how many units are active, and networks spend their time trained.
-    """
-    from benchmarks.peers.ours import Ours
-
-    problem = make_problem(spec)
-    easy = {"rule": "q-agrel", "feedback": "symmetric", "batch_size": 100, "learning_rate": 0.5}
-    lesson = replace(problem, spec=spec.replace(**easy))
-    teacher = Ours(lesson)
-    n_samples = len(problem.dataset.train_labels) // 100 * 100
-    for epoch in range(2):
-        wrong = teacher.epoch(lesson.draws(epoch, n_samples))
-    if wrong > 0.75 * n_samples:
-        raise ValueError(f"{lesson.spec} does not learn; the speed of a dead network misleads")
-    return replace(problem, weights=teacher.weights())

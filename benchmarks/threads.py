@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
-from benchmarks.peers.ours import Ours
-from benchmarks.problem import Draws, trained_problem
+from benchmarks.peers.ours import Ours, trained_problem
+from benchmarks.problem import Draws
 from qagrel.spec import RunSpec
 
 

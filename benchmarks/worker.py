@@ -29,7 +29,7 @@ def epochs(contender: str, spec: dict[str, Any], n_samples: int) -> Iterator[Ans
     import numpy as np
 
     from benchmarks.peers import load
-    from benchmarks.problem import trained_problem
+    from benchmarks.peers.ours import trained_problem
     from qagrel.spec import RunSpec
 
     problem = trained_problem(RunSpec(**spec))
@@ -75,8 +75,7 @@ def needed(spec: dict[str, Any], n_samples: int, epochs: int = 0) -> Iterator[An
     from dataclasses import replace
 
     from benchmarks.floor import count
-    from benchmarks.peers.ours import Ours
-    from benchmarks.problem import trained_problem
+    from benchmarks.peers.ours import Ours, trained_problem
     from qagrel.spec import RunSpec
 
     problem = trained_problem(RunSpec(**spec))

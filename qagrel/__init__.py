@@ -12,20 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qagrel import (
-        analysis,
-        experiments,
-        plotting,
-        results,
-        schematics,
-        store,
-        sweep,
-        trial,
-    )
+    from qagrel import store, trial
     from qagrel.datasets import Dataset, load_dataset
     from qagrel.errors import InputError
     from qagrel.history import load, save
     from qagrel.network import predict
+    from qagrel.replication import experiments, results, sweep
+    from qagrel.replication import figures as plotting
+    from qagrel.replication import statistics as analysis
+    from qagrel.replication.figures import schematics
     from qagrel.spec import RunSpec
     from qagrel.training import History, train
 
@@ -64,8 +59,14 @@ _HOMES = {
     "train": "training",
 }
 _MODULES = {
-    *("analysis", "experiments", "plotting", "results"),
-    *("schematics", "store", "sweep", "trial"),
+    "analysis": "replication.statistics",
+    "experiments": "replication.experiments",
+    "plotting": "replication.figures",
+    "results": "replication.results",
+    "schematics": "replication.figures.schematics",
+    "store": "store",
+    "sweep": "replication.sweep",
+    "trial": "trial",
 }
 
 
@@ -73,7 +74,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = import_module("importlib.metadata").version("qagrel")
     elif name in _MODULES:
-        return import_module(f"qagrel.{name}")
+        value = import_module(f"qagrel.{_MODULES[name]}")
     elif name in _HOMES:
         value = getattr(import_module(f"qagrel.{_HOMES[name]}"), name)
     else:

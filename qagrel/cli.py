@@ -507,9 +507,9 @@ def table1(
     Finished runs are kept, so that the same command goes on after an interruption. With --seed,
     runs are only kept, for a later call without it to collect: one job a run on a cluster.
     """
-    from qagrel import replication
+    from qagrel.replication import commands
 
-    table = replication.table1(profile, rows, seeds, workers, scheduler)
+    table = commands.table1(profile, rows, seeds, workers, scheduler)
     click.echo(table.to_string(index=False))
 
 
@@ -520,9 +520,9 @@ def table1(
 @scheduler_option
 def study(name: str, profile: str, workers: int | None, scheduler: str | None) -> None:
     """Train the runs of a study in params.yaml."""
-    from qagrel import replication
+    from qagrel.replication import commands
 
-    replication.study(name, profile, workers, scheduler)
+    commands.study(name, profile, workers, scheduler)
 
 
 @main.command("lr-range")
@@ -531,18 +531,18 @@ def study(name: str, profile: str, workers: int | None, scheduler: str | None) -
 @scheduler_option
 def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
     """Learning-rate range test: where the curves are steepest."""
-    from qagrel import replication
+    from qagrel.replication import commands
 
-    click.echo(replication.learning_rate_range(profile, workers, scheduler).to_string(index=False))
+    click.echo(commands.learning_rate_range(profile, workers, scheduler).to_string(index=False))
 
 
 @main.command()
 @profile_option
 def statistics(profile: str) -> None:
     """Write tables and verdicts from the runs of a profile."""
-    from qagrel import replication
+    from qagrel.replication import commands
 
-    for claim in replication.statistics(profile):
+    for claim in commands.write_statistics(profile):
         click.echo(f"{claim['verdict']:<15}{claim['claim']}")
 
 
@@ -563,16 +563,16 @@ def notebook(
     """
     # a grammar of addresses, which no notebook needs: jsonschema builds it for a second
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    from qagrel import replication
+    from qagrel.replication import commands
 
-    click.echo(f"wrote {replication.notebook(name, profile, parameters, output)}")
+    click.echo(f"wrote {commands.notebook(name, profile, parameters, output)}")
 
 
 @main.command()
 @profile_option
 def report(profile: str) -> None:
     """Build the report of a profile, a PDF, from its results."""
-    from qagrel.report import build_report
+    from qagrel.replication.report import build_report
 
     click.echo(f"wrote {build_report(profile)}")
 
@@ -585,7 +585,8 @@ def fingerprint(out: Path | None) -> None:
     While the hash stays the same, so does every number of every run: only another one asks for
     training again.
     """
-    from qagrel import store, sweep
+    from qagrel import store
+    from qagrel.replication import sweep
 
     found = {"fingerprint": sweep.fingerprint()}
     if out is not None:
@@ -609,10 +610,10 @@ def audit(
     Runs are picked at random or by name. Tables and verdicts are made again from all committed
     runs and compared as well. Exits with 1 where anything differs.
     """
-    from qagrel import replication
+    from qagrel.replication import commands
 
     epochs_each = None if full else epochs
-    differences = replication.audit(profile, rows, epochs_each, names, seed, click.echo)
+    differences = commands.audit(profile, rows, epochs_each, names, seed, click.echo)
     for difference in differences[:20]:
         click.echo(f"differs: {difference}")
     if differences:
@@ -624,6 +625,6 @@ def audit(
 @click.option("--quick", is_flag=True, help="few repetitions: to try it out")
 def bench(quick: bool) -> None:
     """Speed and memory beside other frameworks: see make bench."""
-    from qagrel import replication
+    from qagrel.replication import commands
 
-    replication.bench(quick)
+    commands.bench(quick)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from qagrel import analysis
-from qagrel.analysis import (
+from qagrel.errors import InputError
+from qagrel.replication.statistics import (
     Check,
     Claim,
     Estimate,
@@ -41,7 +42,6 @@ from qagrel.analysis import (
     table1,
     weigh,
 )
-from qagrel.errors import InputError
 
 FOLDER = Path(__file__).parents[1] / "paper"
 AGREL = Row("q-agrel", "symmetric", "300-100", 1.0)
@@ -400,7 +400,7 @@ def test_every_claim_has_a_test_and_every_test_a_claim(paper):
         ("margins.yaml", "value: 0.05", "value: yes", "alpha cannot be True"),
         ("margins.yaml", "value: holm", "value: bonferroni", "'holm'"),
         ("margins.yaml", "  value: mnist", "  value: [mnist", "not readable as YAML"),
-        ("claims.yaml", "id: slower-text", "id: slower", "claim 2"),
+        ("claims.yaml", "rule:", "rules:", "claim 1 must have the entries"),
         ("claims.yaml", "id: slower-text", "id: slower-abstract", "twice"),
         ("table1.csv", "97.86", "97,86", r"table1\.csv"),
         ("table1.csv", "epochs_mean", "epochs", "epochs_mean"),
@@ -415,6 +415,12 @@ def test_damaged_paper_files_are_refused(tmp_path, name, old, new, complaint):
     (tmp_path / name).write_text(text.replace(old, new, 1))
     with pytest.raises(InputError, match=complaint):
         read_paper(tmp_path)
+
+
+def test_a_claim_without_a_test_is_refused_with_a_hint(paper):
+    unknown = replace(paper.claims[0], id="slower-texts")
+    with pytest.raises(InputError, match=r"'slower-texts'.*did you mean 'slower-text'"):
+        judge(Evidence("mnist"), replace(paper, claims=(unknown,)))
 
 
 # --- curves ---------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from conftest import Ended
 
-from qagrel import InputError, notebooks, results, store
-from qagrel.analysis import read_paper
-from qagrel.experiments import read_params
+from qagrel import InputError, results, store
+from qagrel.replication import notebooks
+from qagrel.replication.experiments import read_params
+from qagrel.replication.statistics import read_paper
 
 ROOT = Path(__file__).parents[1]
 DIGITS = Path("results/digits")

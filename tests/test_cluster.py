@@ -16,7 +16,8 @@ import pytest
 import yaml
 from fault_injection import Cluster, Place, cluster
 
-from qagrel import cli, replication, sweep
+from qagrel import cli, sweep
+from qagrel.replication import commands
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -139,7 +140,7 @@ def test_a_killed_worker_changes_no_byte(
     there = files(folder)
     assert len(there) == 6 + 2
     monkeypatch.setenv("QAGREL_STATE_DIR", "here")
-    replication.table1("small", [ROW])
+    commands.table1("small", [ROW])
     assert files(folder) == there
     assert {path.name for path in (folder / "here/runs").glob("*.npz")} <= there.keys()
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from qagrel import Dataset, InputError, RunSpec, results, store, train
-from qagrel.experiments import Params, read_params, row_fields
+from qagrel.replication.experiments import Params, read_params, row_fields
 
 PARAMS = Path(__file__).parent.parent / "params.yaml"
 

@@ -25,7 +25,8 @@ import pytest
 import yaml
 from conftest import Ended
 
-from qagrel import RunSpec, load, load_dataset, replication, sweep
+from qagrel import RunSpec, load, load_dataset, sweep
+from qagrel.replication import commands
 
 QAGREL = [sys.executable, "-m", "qagrel"]
 ROWS = ["q-agrel_learned_20_1", "error-bp_symmetric_20_0.1"]
@@ -90,7 +91,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place.folder)
         place.change()
-        replication.table1("small", ROWS, workers=1)
+        commands.table1("small", ROWS, workers=1)
     assert len(place.results()) == 4
     return place.results()
 
@@ -228,7 +229,7 @@ def test_an_interrupted_wait_ends(place: Place) -> None:
 
 
 def test_what_killed_writers_left_is_cleared_away(place: Place, expected: dict[str, bytes]) -> None:
-    replication.table1("small", ROWS)
+    commands.table1("small", ROWS)
     kept = place.kept()
     path = min(place.runs.glob("*.npz"))
     path.unlink()
@@ -236,7 +237,7 @@ def test_what_killed_writers_left_is_cleared_away(place: Place, expected: dict[s
         target.with_name(f".{target.name}.0123456789abcdef.part").write_text("half of it")
     other = path.with_name(".ffff.npz.0123456789abcdef.part")  # of a run that another may write
     other.touch()
-    replication.table1("small", ROWS)
+    commands.table1("small", ROWS)
     assert place.results() == expected
     assert place.kept() == {**kept, other.name: b""}
 
@@ -276,7 +277,7 @@ def test_a_full_disk_is_told_and_truncates_nothing(
 
 
 def specs_of(row: str) -> list[RunSpec]:
-    return replication.read_params().profile("small").row_specs(row)
+    return commands.read_params().profile("small").row_specs(row)
 
 
 @linux_only
@@ -339,11 +340,11 @@ def test_runs_by_row_and_seed_are_collected_to_the_same_files(
 ) -> None:
     for row in ROWS:
         for seed in range(2):
-            printed = replication.table1("small", [row], [seed])
+            printed = commands.table1("small", [row], [seed])
             assert printed[["row", "seed"]].to_numpy().tolist() == [[row, seed]]
     assert place.results() == {}
     monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("it was trained already"))
-    replication.table1("small", ROWS)
+    commands.table1("small", ROWS)
     assert place.results() == expected
 
 

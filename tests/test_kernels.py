@@ -22,8 +22,8 @@ from numba import njit
 
 from qagrel import kernels, network
 from qagrel.kernels import view  # Numba takes `kernels.view` for NumPy's
+from qagrel.replication.sweep import PAPER_RULES
 from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
-from qagrel.sweep import PAPER_RULES
 
 RULES_AND_LOSSES = [  # every rule that there is; the loss matters to error-bp only
     *((rule, "cross-entropy") for rule in RULES),

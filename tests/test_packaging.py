@@ -3,7 +3,10 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +20,61 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DIRECT = RUNTIME + [Requirement(line) for lines in EXTRAS.values() for line in lines]
+MOST_LINES = 650  # of a module
 LOCKS = ("requirements.lock", "requirements-oldest.lock")
 
 # A module imports only from rows above its own; so no row needs what stands below it.
-LAYERS = (
+ENGINE = (
     {"errors", "kernels", "rules"},
     {"spec", "store"},
     {"datasets", "network"},
     {"training", "trial", "equivalence"},
-    {"history", "experiments"},
-    {"sweep"},
-    {"analysis"},
+    {"history"},
+)
+STATISTICS = (
+    {"statistics.estimates"},
+    {"statistics.rows"},
+    {"statistics.paper"},
+    {"statistics.comparison", "statistics.curves"},
+    {"statistics.claims"},
+    {"statistics.readings"},
+    {"statistics"},
+)
+FIGURES = ({"figures.style"}, {"figures.plots", "figures.schematics"}, {"figures"})
+WING = (
+    {"experiments", "sweep"},
+    *STATISTICS,
+    *FIGURES,
     {"results", "notebooks"},
-    {"audit", "plotting", "report"},
-    {"schematics"},
-    {"replication"},
+    {"audit", "report"},
+    {"commands"},
+)
+LAYERS = (
+    *ENGINE,
+    *({f"replication.{name}" for name in row} for row in WING),
     {"__init__"},
     {"cli"},
 )
-READERS = ("analysis", "plotting")  # they read results, and never train
-MODULES = {path.stem: path for path in sorted((ROOT / "qagrel").glob("*.py"))}
+READERS = ("replication.statistics", "replication.figures")  # of results: they never train
+# what the wing may load and the engine may not
+HEAVY = (
+    "dvc",
+    "papermill",
+    "nbformat",
+    "jupyter_client",
+    "matplotlib",
+    "seaborn",
+    "joblib",
+    "typst",
+)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT / "qagrel").with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted((ROOT / "qagrel").rglob("*.py"))}
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -116,7 +154,7 @@ def test_the_citation_names_this_version_and_the_paper() -> None:
 
 def imports_of(source: str) -> set[str]:
     """Return the modules of ours that a source imports anywhere in it, functions included."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -125,13 +163,15 @@ def imports_of(source: str) -> set[str]:
             names = [f"{start}.{alias.name}" for alias in node.names]
         else:
             continue
-        parts = [name.split(".") for name in names]
-        found |= {_module(*rest) for package, *rest in parts if package == "qagrel"}
+        found |= {_module(name) for name in names if name.split(".")[0] == "qagrel"}
     return found
 
 
-def _module(name: str = "__init__", *_: str) -> str:
-    return name if name in MODULES else "__init__"
+def _module(name: str) -> str:
+    """Return the innermost module of ours on the way to a name."""
+    parts = name.split(".")[1:]
+    known = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return next((module for module in known if module in MODULES), "__init__")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +184,8 @@ def _module(name: str = "__init__", *_: str) -> str:
         ("from qagrel.kernels import update", {"kernels"}),
         ("from . import kernels", {"kernels"}),
         ("def f():\n    from .kernels import update", {"kernels"}),
+        ("from qagrel.replication import sweep", {"replication.sweep"}),
+        ("from qagrel.replication.statistics import Row", {"replication.statistics"}),
     ],
 )
 def test_imports_are_found_in_every_form(source: str, modules: set[str]) -> None:
@@ -151,24 +193,55 @@ def test_imports_are_found_in_every_form(source: str, modules: set[str]) -> None
 
 
 def test_every_module_has_its_layer() -> None:
-    assert set(MODULES) - {"__main__"} <= set().union(*LAYERS)
+    rooms = {"__main__", "replication"}  # a door, and a folder that holds nothing itself
+    assert set(MODULES) - rooms == set().union(*LAYERS)
 
 
 @pytest.mark.parametrize("row", range(len(LAYERS)), ids=lambda row: "+".join(sorted(LAYERS[row])))
 def test_imports_point_one_way(row: int) -> None:
     below = set().union(*LAYERS[:row])
-    for name in LAYERS[row] & set(MODULES):
+    for name in LAYERS[row]:
         if name != "__init__":  # it hands out the names of all layers
             assert imports_of(MODULES[name].read_text()) <= below, name
 
 
+def test_the_engine_loads_nothing_of_the_replication() -> None:
+    names = ", ".join(f"qagrel.{name}" for row in ENGINE for name in sorted(row))
+    wing = ("qagrel.replication", *HEAVY)
+    code = f"import {names}, sys; print([name for name in {wing} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_readers_of_results_cannot_train(reader: str) -> None:
-    reached, ahead = set(), {reader} & set(MODULES)
+    ahead = {name for name in MODULES if name == reader or name.startswith(f"{reader}.")}
+    reached: set[str] = set()
     while ahead:
         reached |= ahead
         ahead = set().union(*(imports_of(MODULES[name].read_text()) for name in ahead)) - reached
-    assert not reached & {"training", "sweep"}
+    assert not reached & {"training", "replication.sweep"}
+
+
+@pytest.mark.parametrize("folder", ["qagrel", "benchmarks"])
+def test_no_module_is_long(folder: str) -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    assert {str(path): n for path, n in lengths.items() if n > MOST_LINES} == {}
+
+
+def test_modules_of_the_benchmark_make_no_circle() -> None:
+    graph = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): {
+            name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom) and node.module
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+            if name.startswith("benchmarks")
+        }
+        for path in (ROOT / "benchmarks").rglob("*.py")
+    }
+    order = TopologicalSorter({name: needs & set(graph) for name, needs in graph.items()})
+    order.prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])

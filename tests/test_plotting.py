@@ -13,8 +13,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from qagrel import RunSpec, plotting, schematics
-from qagrel.analysis import Paper, Row, Summary, read_paper, summarise, table1
+from qagrel import RunSpec
+from qagrel.replication.figures import plots, schematics, style
+from qagrel.replication.statistics import Paper, Row, Summary, read_paper, summarise, table1
 from qagrel.trial import Trial, find_trial, open_and_closed
 
 ROOT = Path(__file__).parents[1]
@@ -102,15 +103,13 @@ def make(
         "fig1": lambda: schematics.overview(trial),
         "fig2": lambda: schematics.local_information(trial, 0),
         "fig3": lambda: schematics.gating(opened, closed, 2, unit),
-        "fig4": lambda: plotting.learning_rate_range(
-            both(epochs), both((0.1, 0.2)), both((0.5, 1))
-        ),
-        "fig5": lambda: plotting.stepwise_reward(
+        "fig4": lambda: plots.learning_rate_range(both(epochs), both((0.1, 0.2)), both((0.5, 1))),
+        "fig5": lambda: plots.stepwise_reward(
             both(epochs), both(batch_records(epochs)), both(found()), both([2, 5])
         ),
-        "fig6": lambda: plotting.class_selection(both(epochs), both(found())),
-        "confusion": lambda: plotting.confusion_over_time(both(counts), [1, 4, 8]),
-        "table1": lambda: plotting.table1(table, paper, seed=1),
+        "fig6": lambda: plots.class_selection(both(epochs), both(found())),
+        "confusion": lambda: plots.confusion_over_time(both(counts), [1, 4, 8]),
+        "table1": lambda: plots.table1(table, paper, seed=1),
     }
 
 
@@ -125,9 +124,9 @@ def figures(make: dict[str, Callable[[], Figure]]) -> dict[str, Figure]:
 @pytest.fixture(scope="module")
 def saved(
     figures: dict[str, Figure], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, plotting.Saved]:
+) -> dict[str, style.Saved]:
     folder = tmp_path_factory.mktemp("figures")
-    return {name: plotting.save(figures[name], folder, name) for name in FIGURES}
+    return {name: style.save(figures[name], folder, name) for name in FIGURES}
 
 
 def texts(figure: Figure | Axes) -> list[str]:
@@ -154,7 +153,7 @@ def test_no_text_is_too_small_to_read(figures: dict[str, Figure], name: str) -> 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_lies_outside_the_picture(figures: dict[str, Figure], name: str) -> None:
-    with plotting.style():
+    with style.style():
         figures[name].draw_without_rendering()
         page, drawn = figures[name].bbox, figures[name].get_tightbbox()
     inches = figures[name].dpi
@@ -166,7 +165,7 @@ def test_nothing_lies_outside_the_picture(figures: dict[str, Figure], name: str)
 
 def test_the_titles_stand_clear_of_the_marked_intervals() -> None:
     leftmost = both((0.01, 0.02))
-    figure = plotting.learning_rate_range(both(epoch_records()), leftmost, leftmost)
+    figure = plots.learning_rate_range(both(epoch_records()), leftmost, leftmost)
     for axes, title in zip(figure.axes, ("a  Q-AGREL", "b  error-BP"), strict=True):
         (text,) = [text for text in axes.findobj(Text) if text.get_text() == title]
         marks = [line.get_window_extent() for line in axes.lines]
@@ -176,46 +175,46 @@ def test_the_titles_stand_clear_of_the_marked_intervals() -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_same_data_give_the_same_bytes(
-    saved: dict[str, plotting.Saved],
+    saved: dict[str, style.Saved],
     make: dict[str, Callable[[], Figure]],
     name: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")  # would be written, were there a date
-    again = plotting.save(make[name](), tmp_path, name)
+    again = style.save(make[name](), tmp_path, name)
     assert [path.suffix for path in again.paths] == [".svg", ".pdf", ".png"]
     for one, other in zip(saved[name].paths, again.paths, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_figure_that_was_saved_before_is_the_same_bytes(
-    saved: dict[str, plotting.Saved], figures: dict[str, Figure], tmp_path: Path
+    saved: dict[str, style.Saved], figures: dict[str, Figure], tmp_path: Path
 ) -> None:
-    again = plotting.save(figures["confusion"], tmp_path, "confusion")
+    again = style.save(figures["confusion"], tmp_path, "confusion")
     for one, other in zip(saved["confusion"].paths, again.paths, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_files_name_neither_date_nor_program(saved: dict[str, plotting.Saved], name: str) -> None:
+def test_files_name_neither_date_nor_program(saved: dict[str, style.Saved], name: str) -> None:
     for path in saved[name].paths:
         content = path.read_bytes()
         assert not re.search(rb"Matplotlib|matplotlib\.org|CreationDate|Software", content)
         assert not re.search(rb"dc:date|20\d\d-\d\d-\d\d", content)
 
 
-def test_saved_figures_show_themselves_in_a_notebook(saved: dict[str, plotting.Saved]) -> None:
+def test_saved_figures_show_themselves_in_a_notebook(saved: dict[str, style.Saved]) -> None:
     picture = saved["fig4"]
     assert picture._repr_svg_() == picture.paths[0].read_text()
     assert repr(picture) == "fig4.svg, fig4.pdf, fig4.png"
 
 
 def test_the_users_own_settings_neither_matter_nor_change(
-    saved: dict[str, plotting.Saved], make: dict[str, Callable[[], Figure]], tmp_path: Path
+    saved: dict[str, style.Saved], make: dict[str, Callable[[], Figure]], tmp_path: Path
 ) -> None:
     with mpl.rc_context({"font.size": 20, "lines.linewidth": 9, "axes.grid": True}):
-        own = plotting.save(make["fig4"](), tmp_path, "fig4")
+        own = style.save(make["fig4"](), tmp_path, "fig4")
         assert mpl.rcParams["font.size"] == 20
     assert saved["fig4"].paths[0].read_bytes() == own.paths[0].read_bytes()
 
@@ -224,16 +223,16 @@ def test_the_users_own_settings_neither_matter_nor_change(
 
 
 def test_rules_differ_by_marker_too() -> None:
-    assert len(set(plotting.RULE_MARKERS.values())) == len(plotting.RULE_COLOURS)
+    assert len(set(style.RULE_MARKERS.values())) == len(style.RULE_COLOURS)
 
 
 def test_ten_classes_differ_by_colour_and_line() -> None:
-    assert len(set(plotting.CLASS_COLOURS)) * len(plotting.CLASS_LINES) == N_CLASSES
+    assert len(set(style.CLASS_COLOURS)) * len(style.CLASS_LINES) == N_CLASSES
 
 
 def test_colours_are_dark_enough_on_white() -> None:
     """Contrast of 2.5 or more, as WCAG counts it: visible in print, in grey too."""
-    for colour in {*plotting.CLASS_COLOURS, *plotting.RULE_COLOURS.values()}:
+    for colour in {*style.CLASS_COLOURS, *style.RULE_COLOURS.values()}:
         channels = [
             c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)
         ]
@@ -252,7 +251,7 @@ def curve(axes: Axes, index: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("rule", "measure"), [("q-agrel", "reward"), ("error-bp", "error")])
 def test_a_rate_curve_is_the_measure_of_its_rule(rule: str, measure: str) -> None:
     epochs, axes = epoch_records(), Figure().subplots()
-    plotting.rate_curve(axes, epochs, rule, (0.1, 0.2), (0.5, 1))
+    plots.rate_curve(axes, epochs, rule, (0.1, 0.2), (0.5, 1))
     x, y = curve(axes, 0)
     assert x.tolist() == epochs["learning_rate"].tolist()
     assert y.tolist() == epochs[measure].tolist()
@@ -261,14 +260,14 @@ def test_a_rate_curve_is_the_measure_of_its_rule(rule: str, measure: str) -> Non
 
 def test_a_rate_curve_marks_both_intervals() -> None:
     axes = Figure().subplots()
-    plotting.rate_curve(axes, epoch_records(), "q-agrel", (0.1, 0.2), (0.5, 1))
+    plots.rate_curve(axes, epoch_records(), "q-agrel", (0.1, 0.2), (0.5, 1))
     assert {" steepest 0.1–0.2", " paper 0.5–1"} <= set(texts(axes))
     assert [curve(axes, i)[0].tolist() for i in (1, 2)] == [[0.1, 0.2], [0.5, 1]]
 
 
 def test_batches_lie_within_their_epochs() -> None:
     epochs, axes = epoch_records(), Figure().subplots()
-    plotting.learning_curve(axes, epochs, batch_records(epochs), "q-agrel")
+    plots.learning_curve(axes, epochs, batch_records(epochs), "q-agrel")
     (x, y), (middle, mean) = curve(axes, 0), curve(axes, 1)
     assert np.ceil(x).tolist() == batch_records(epochs)["epoch"].tolist()
     assert middle.tolist() == [epoch - 0.5 for epoch in epochs["epoch"]]
@@ -278,7 +277,7 @@ def test_batches_lie_within_their_epochs() -> None:
 
 def test_discoveries_are_marked_in_both_panels() -> None:
     top, below = Figure().subplots(2, 1)
-    plotting.mark_discoveries(top, below, found(3))
+    plots.mark_discoveries(top, below, found(3))
     x, y = curve(top, 0)
     assert x.tolist() == [0.5, 1.5, 2.5]
     assert y.tolist() == [0, 1, 2]
@@ -287,14 +286,14 @@ def test_discoveries_are_marked_in_both_panels() -> None:
 
 def test_steps_are_marked_above_the_curve() -> None:
     epochs, axes = epoch_records(), Figure().subplots()
-    plotting.mark_steps(axes, epochs, [1, 4])
+    plots.mark_steps(axes, epochs, [1, 4])
     x, y = curve(axes, 0)
     assert x.tolist() == [1.5, 4.5]
     assert (y > 1 - epochs["error"].iloc[[1, 4]]).all()
 
 
 def test_class_curves_are_shares() -> None:
-    figure = plotting.class_selection(both(epoch_records()), both(found()))
+    figure = plots.class_selection(both(epoch_records()), both(found()))
     selected, recognised = figure.axes[:2]
     first = epoch_records()["selected_0"] / 500
     assert curve(selected, 0)[1] == pytest.approx(first.to_numpy())
@@ -306,7 +305,7 @@ def test_class_curves_are_shares() -> None:
 
 def test_a_confusion_matrix_shows_shares_of_the_true_class() -> None:
     axes = Figure().subplots()
-    squares = plotting.confusion_matrix(axes, np.array([[3, 1], [0, 8]]))
+    squares = plots.confusion_matrix(axes, np.array([[3, 1], [0, 8]]))
     corners = [path.get_extents().min.tolist() for path in squares.get_paths()]
     shown = dict(zip(map(tuple, corners), squares.get_array(), strict=True))
     assert shown == {(0, 0): 0.75, (1, 0): 0.25, (1, 1): 1.0}  # (selected, true)
@@ -319,7 +318,7 @@ def test_the_table_shows_every_seed_but_diverged_ones(
     first, second, *_ = table
     for row, n_points in ((first, 2), (second, 3)):
         axes = Figure().subplots()
-        plotting.row_points(axes, 4, row, table[row], paper, "accuracy", None)
+        plots.row_points(axes, 4, row, table[row], paper, "accuracy", None)
         seeds = [line for line in axes.get_lines() if line.get_ydata()[0] == pytest.approx(3.78)]
         finished = [seed for seed in table[row].seeds if seed[3] != "diverged"]
         assert [line.get_xdata()[0] for line in seeds] == [seed[1] for seed in finished]
@@ -330,7 +329,7 @@ def test_the_table_shows_the_papers_mean_and_deviation(
     table: dict[Row, Summary], paper: Paper
 ) -> None:
     row, axes = next(iter(table)), Figure().subplots()
-    plotting.row_points(axes, 0, row, table[row], paper, "epochs", None)
+    plots.row_points(axes, 0, row, table[row], paper, "epochs", None)
     ends, mean = axes.get_lines()[-2:]
     assert ends.get_xdata() == pytest.approx([249 - 90, 249 + 90])
     assert mean.get_xdata()[0] == 249
@@ -338,7 +337,7 @@ def test_the_table_shows_the_papers_mean_and_deviation(
 
 def test_the_table_shows_our_mean_and_deviation(table: dict[Row, Summary], paper: Paper) -> None:
     row, axes = next(iter(table)), Figure().subplots()
-    plotting.row_points(axes, 0, row, table[row], paper, "accuracy", None)
+    plots.row_points(axes, 0, row, table[row], paper, "accuracy", None)
     ends, mean = axes.get_lines()[-4:-2]
     ours = table[row].accuracy
     assert ends.get_xdata() == pytest.approx([ours.mean - ours.std, ours.mean + ours.std])
@@ -350,7 +349,7 @@ def test_literature_off_the_axis_is_written_out(figures: dict[str, Figure]) -> N
 
 
 def test_the_table_in_words(table: dict[Row, Summary], paper: Paper) -> None:
-    text = plotting.table1_text(table1(table, paper, "mnist"), paper).set_index("hidden")
+    text = plots.table1_text(table1(table, paper, "mnist"), paper).set_index("hidden")
     assert len(text) == len(paper.table) + len(paper.benchmark)
     row = text.iloc[1]
     assert row["accuracy, ours"] == "98.12 (0.10)"

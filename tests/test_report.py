@@ -11,7 +11,8 @@ import pytest
 import typst
 import yaml
 
-from qagrel import InputError, RunSpec, report, store
+from qagrel import InputError, RunSpec, store
+from qagrel.replication import report
 
 ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "paper"

@@ -1,10 +1,13 @@
-"""qagrel itself: its kernels, called as `qagrel.train` calls them."""
+"""qagrel itself: its kernels, called as `qagrel.train` calls them, and what they train first."""
+
+from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.problem import Draws, Problem
+from benchmarks.problem import Draws, Problem, make_problem
 from qagrel import kernels, network
 from qagrel.network import Floats
+from qagrel.spec import RunSpec
 
 
 class Ours:
@@ -41,3 +44,20 @@ class Ours:
     def weights(self) -> list[Floats]:
         """The present weights, copied."""
         return network.unpack(self.network, self.network.weights)
+
+
+def trained_problem(spec: RunSpec) -> Problem:
+    """A problem that starts from a network of some skill, trained in batches of 100.
+
+    Speed depends on how many units are active, and networks spend their time trained.
+    """
+    problem = make_problem(spec)
+    easy = {"rule": "q-agrel", "feedback": "symmetric", "batch_size": 100, "learning_rate": 0.5}
+    lesson = replace(problem, spec=spec.replace(**easy))
+    teacher = Ours(lesson)
+    n_samples = len(problem.dataset.train_labels) // 100 * 100
+    for epoch in range(2):
+        wrong = teacher.epoch(lesson.draws(epoch, n_samples))
+    if wrong > 0.75 * n_samples:
+        raise ValueError(f"{lesson.spec} does not learn; the speed of a dead network misleads")
+    return replace(problem, weights=teacher.weights())

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qagrel import analysis, store
+from qagrel import store
 from qagrel.equivalence import equivalence
 from qagrel.errors import InputError
-from qagrel.experiments import Params, Profile, row_fields
+from qagrel.replication import statistics
+from qagrel.replication.experiments import Params, Profile, row_fields
 from qagrel.spec import RunSpec
 from qagrel.training import History
 
@@ -109,7 +110,7 @@ def read_summary(folder: Path, row: str) -> pd.DataFrame:
     path = folder / "runs" / f"{row}-summary.csv"
     lines = store.read_csv(path, SUMMARY)
     with _naming(path):
-        analysis.summarise(lines)
+        statistics.summarise(lines)
     return lines
 
 
@@ -125,7 +126,7 @@ def read_study(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     lines = store.read_csv(path, {"run": str, **NETWORK, **SUMMARY})
     with _naming(path):
         for _, group in lines.groupby("run"):
-            analysis.summarise(group)
+            statistics.summarise(group)
     return epochs, lines
 
 
@@ -145,14 +146,14 @@ def _read_epochs(path: Path, columns: Mapping[str, type]) -> pd.DataFrame:
             raise InputError(f"{path}: {name} is not a column of numbers: restore it")
     if table.columns.str.startswith("presented_").any():
         with _naming(path):
-            analysis.classes_of(table)
+            statistics.classes_of(table)
     return table
 
 
-def table_row(row: str) -> analysis.Row:
-    """A row's name as `analysis` has it."""
+def table_row(row: str) -> statistics.Row:
+    """A row's name as `statistics` has it."""
     fields = row_fields(row)
-    return analysis.Row(
+    return statistics.Row(
         fields["rule"],
         fields["feedback"],
         "-".join(map(str, fields["hidden"])),
@@ -160,12 +161,12 @@ def table_row(row: str) -> analysis.Row:
     )
 
 
-def read_table(folder: Path, rows: Sequence[str]) -> dict[analysis.Row, analysis.Summary]:
+def read_table(folder: Path, rows: Sequence[str]) -> dict[statistics.Row, statistics.Summary]:
     """The rows of a table from their per-seed summaries."""
-    return {table_row(row): analysis.summarise(read_summary(folder, row)) for row in rows}
+    return {table_row(row): statistics.summarise(read_summary(folder, row)) for row in rows}
 
 
-def read_evidence(folder: Path, params: Params, profile: Profile) -> analysis.Evidence:
+def read_evidence(folder: Path, params: Params, profile: Profile) -> statistics.Evidence:
     """All results of a profile that claims are tested on."""
     steps, _ = read_study(folder, "stepwise")
     rates, _ = read_study(folder, "learning-rate-range")
@@ -176,7 +177,7 @@ def read_evidence(folder: Path, params: Params, profile: Profile) -> analysis.Ev
         for row in params.rows
         if row_fields(row)["feedback"] == "learned"
     }
-    return analysis.Evidence(
+    return statistics.Evidence(
         dataset=profile.dataset,
         table=read_table(folder, params.rows),
         agrel_steps=_run(steps, "q-agrel"),
@@ -198,16 +199,16 @@ def _run(epochs: pd.DataFrame, name: str) -> pd.DataFrame:
     return chosen.dropna(axis="columns", how="all")
 
 
-def _rows(lines: pd.DataFrame) -> dict[analysis.Row, analysis.Summary]:
+def _rows(lines: pd.DataFrame) -> dict[statistics.Row, statistics.Summary]:
     table = {}
-    for _, group in lines.groupby(analysis.ROW_COLUMNS, sort=False):
-        rule, feedback, hidden, rate = (group[name].iloc[0] for name in analysis.ROW_COLUMNS)
-        table[analysis.Row(rule, feedback, hidden, rate)] = analysis.summarise(group)
+    for _, group in lines.groupby(statistics.ROW_COLUMNS, sort=False):
+        rule, feedback, hidden, rate = (group[name].iloc[0] for name in statistics.ROW_COLUMNS)
+        table[statistics.Row(rule, feedback, hidden, rate)] = statistics.summarise(group)
     return table
 
 
 def reading_runs(folder: Path) -> pd.DataFrame:
-    """The summaries of the readings study with columns reading and setting, as in `analysis`."""
+    """The summaries of the readings study with columns reading and setting, as in `statistics`."""
     _, lines = read_study(folder, "readings")
     variant = lines["run"].str.split("/").str[0].str.split("=", n=1)
     lines["reading"] = variant.str[0]
@@ -217,32 +218,29 @@ def reading_runs(folder: Path) -> pd.DataFrame:
 
 def write_statistics(folder: Path, params: Params, profile: Profile, paper_folder: Path) -> None:
     """Tables, comparisons and verdicts: everything that follows from the runs."""
-    paper = analysis.read_paper(paper_folder)
+    paper = statistics.read_paper(paper_folder)
     table = read_table(folder, params.rows)
     literal = read_table(folder, params.squared_error_rows)
     readings = reading_runs(folder)
-    compared = analysis.table1(table, paper, profile.dataset)
-    store.write_csv(folder / "table1.csv", compared)
-    store.write_csv(
-        folder / "table1_squared_error.csv", analysis.table1(literal, paper, profile.dataset)
-    )
-    store.write_csv(folder / "comparisons.csv", analysis.comparisons(table, paper, profile.dataset))
-    store.write_csv(
-        folder / "pooled_comparisons.csv",
-        analysis.pooled_comparisons(table, paper, profile.dataset),
-    )
-    store.write_csv(folder / "readings.csv", analysis.sensitivity(readings, paper, profile.dataset))
-    store.write_csv(
-        folder / "conclusions.csv", analysis.conclusions(readings, paper, profile.dataset)
-    )
-    claims = analysis.judge(read_evidence(folder, params, profile), paper)
+    compared = statistics.table1(table, paper, profile.dataset)
+    tables = {
+        "table1": compared,
+        "table1_squared_error": statistics.table1(literal, paper, profile.dataset),
+        "comparisons": statistics.comparisons(table, paper, profile.dataset),
+        "pooled_comparisons": statistics.pooled_comparisons(table, paper, profile.dataset),
+        "readings": statistics.sensitivity(readings, paper, profile.dataset),
+        "conclusions": statistics.conclusions(readings, paper, profile.dataset),
+    }
+    for name, made in tables.items():
+        store.write_csv(folder / f"{name}.csv", made)
+    claims = statistics.judge(read_evidence(folder, params, profile), paper)
     store.write_json(folder / "claims.json", claims)
     store.write_json(folder / "metrics.json", metrics(compared, claims))
 
 
 def metrics(table: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Headline numbers: accuracy and epochs a row, and how many claims came out how."""
-    names = table[analysis.ROW_COLUMNS].astype(str).agg(" ".join, axis="columns")
+    names = table[statistics.ROW_COLUMNS].astype(str).agg(" ".join, axis="columns")
     means = table[["accuracy_mean", "epochs_mean"]].set_axis(["accuracy", "epochs"], axis="columns")
     rows = dict(zip(names, means.round(3).to_dict("records"), strict=True))
     verdicts = pd.Series([claim["verdict"] for claim in claims]).value_counts().sort_index()

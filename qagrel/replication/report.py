@@ -15,8 +15,8 @@ from typing import Any
 
 from qagrel import store
 from qagrel.errors import InputError
-from qagrel.experiments import Profile, read_params
-from qagrel.results import results_folder
+from qagrel.replication.experiments import Profile, read_params
+from qagrel.replication.results import results_folder
 from qagrel.spec import RunSpec
 
 PAPER = Path("paper")  # both in the working directory, like the data

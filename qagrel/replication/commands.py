@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from qagrel import analysis, results, store, sweep
-from qagrel import audit as audits
-from qagrel import notebooks as figure_notebooks
+from qagrel import store
 from qagrel.errors import InputError
-from qagrel.experiments import Profile, read_params
+from qagrel.replication import audit as audits
+from qagrel.replication import notebooks as figure_notebooks
+from qagrel.replication import results, statistics, sweep
+from qagrel.replication.experiments import Profile, read_params
 from qagrel.spec import nearest
 
 PAPER = Path("paper")
@@ -54,9 +55,9 @@ def table1(
     if rows or seeds:
         columns = ["row", "seed", "n_epochs", "test_accuracy", "status"]
         return pd.concat(lines, ignore_index=True)[columns]
-    paper = analysis.read_paper(PAPER)
+    paper = statistics.read_paper(PAPER)
     table = results.read_table(folder, params.rows)
-    return analysis.table1(table, paper, profile.dataset)
+    return statistics.table1(table, paper, profile.dataset)
 
 
 @contextmanager
@@ -87,17 +88,17 @@ def learning_rate_range(
     """The study of Fig. 4, and the steepest interval of each run and seed."""
     study("learning-rate-range", profile_name, workers, scheduler)
     epochs, _ = results.read_study(results.results_folder(profile_name), "learning-rate-range")
-    window = analysis.read_paper(PAPER).rules.rate_window
+    window = statistics.read_paper(PAPER).rules.rate_window
     parts = []
     for run, group in epochs.groupby("run", sort=False):
         curve = group.drop(columns="run").dropna(axis="columns", how="all")
-        intervals = analysis.steepest_intervals(curve, window)
+        intervals = statistics.steepest_intervals(curve, window)
         intervals.insert(0, "run", run)
         parts.append(intervals)
     return pd.concat(parts, ignore_index=True)
 
 
-def statistics(profile_name: str) -> list[dict[str, Any]]:
+def write_statistics(profile_name: str) -> list[dict[str, Any]]:
     """Write the tables, comparisons and verdicts of a profile; returns the claims."""
     params = read_params()
     profile = params.profile(profile_name)

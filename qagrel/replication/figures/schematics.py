@@ -15,7 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from qagrel.network import Floats
-from qagrel.plotting import BLACK, DOUBLE, GREEN, GREY, VERMILLION, new_figure, styled
+from qagrel.replication.figures.style import (
+    BLACK,
+    DOUBLE,
+    GREEN,
+    GREY,
+    VERMILLION,
+    new_figure,
+    styled,
+)
 from qagrel.trial import Trial
 
 Point = npt.ArrayLike

@@ -1,19 +1,11 @@
-"""Results -> figures: one style, one function a panel, and for each figure one that arranges them.
+"""Results -> figures: one function a panel, and for each figure one that arranges them.
 
-Panels take an Axes and data; figures take data and give a Figure, to be handed to `save`.  Sizes
-are those of journals.  Colours are Okabe and Ito's, which colour-blind readers tell apart; what
-they tell is told by line styles, markers or labels too, so that it survives print in grey.
+Panels take an Axes and data; figures take data and give a Figure, to be handed to `save`.
 """
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import wraps
-from pathlib import Path
-from typing import Any, ParamSpec
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -22,143 +14,29 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from qagrel import store
-from qagrel.analysis import MEASURES, Moments, Paper, Row, Summary
+from qagrel.replication.figures.style import (
+    BLACK,
+    BLUE,
+    CLASS_COLOURS,
+    CLASS_LINES,
+    DOUBLE,
+    FEEDBACK_NAMES,
+    GREY,
+    RULE_COLOURS,
+    RULE_MARKERS,
+    RULE_NAMES,
+    VERMILLION,
+    letter_panel,
+    new_figure,
+    plain_numbers,
+    styled,
+)
+from qagrel.replication.statistics import MEASURES, Moments, Paper, Row, Summary
 
 Array = npt.NDArray[Any]
 Interval = tuple[float, float]
-P = ParamSpec("P")
-
-SINGLE, DOUBLE = 89 / 25.4, 183 / 25.4  # widths in inches of one and of two journal columns
-BLACK, GREY, ORANGE, GREEN = "#000000", "#7f7f7f", "#E69F00", "#009E73"
-BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-
-RULE_NAMES = {"q-agrel": "Q-AGREL", "error-bp": "error-BP"}
-RULE_COLOURS = {"q-agrel": BLUE, "error-bp": VERMILLION}
-RULE_MARKERS = {"q-agrel": "o", "error-bp": "s"}
-FEEDBACK_NAMES = {
-    "symmetric": "symmetric feedback",
-    "learned": "learned feedback",
-    "fixed": "fixed feedback",
-}
-CLASS_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, BLACK)  # with two line styles: ten classes
-CLASS_LINES = ("-", (0, (3, 1.2)))
-
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
-    "font.size": 7,
-    "axes.labelsize": 7,
-    "axes.titlesize": 7,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.labelsize": 6,
-    "ytick.labelsize": 6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "legend.fontsize": 6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.0,
-    "lines.markersize": 3.0,
-    "figure.dpi": 300,
-    # the same bytes for the same picture
-    "svg.hashsalt": "qagrel",
-    "svg.fonttype": "path",
-    "pdf.fonttype": 42,
-    "pdf.compression": 0,  # compressed bytes differ between versions of zlib
-}
-NO_METADATA: dict[str, dict[str, None]] = {
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    "png": {"Software": None},
-}
-RUN_LENGTH = 3  # zlib's strategy whose bytes depend least on its version
-
-
-# --- style and files ------------------------------------------------------------------------
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The one style of all figures, for the length of a ``with`` block."""
-    with mpl.rc_context():
-        mpl.rcdefaults()  # whatever the user's own settings are
-        mpl.rcParams.update(STYLE)
-        yield
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let a function that makes a figure work in the style, and settle where its panels are.
-
-    A layout that is worked out anew with each drawing would depend on what was drawn before.
-    """
-
-    @wraps(draw)
-    def wrapper(*args: P.args, **options: P.kwargs) -> Figure:
-        with style():
-            figure = draw(*args, **options)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
-            return figure
-
-    return wrapper
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The files of a figure; as the last value of a notebook's cell it shows the picture."""
-
-    paths: tuple[Path, ...]
-
-    def __repr__(self) -> str:
-        return ", ".join(path.name for path in self.paths)
-
-    def _repr_svg_(self) -> str:
-        (path,) = (path for path in self.paths if path.suffix == ".svg")
-        return store.read_text(path)
-
-
-def save(figure: Figure, output_dir: store.StrPath, name: str) -> Saved:
-    """Write a figure as `name`.svg, .pdf and .png, the same bytes for the same picture.
-
-    Raises
-    ------
-    InputError
-        When a file cannot be written.
-    """
-    paths = []
-    for kind, metadata in NO_METADATA.items():
-        options: Any = {"pil_kwargs": {"compress_type": RUN_LENGTH}} if kind == "png" else {}
-        buffer = io.BytesIO()
-        with style():
-            figure.savefig(buffer, format=kind, metadata=metadata, **options)
-        path = Path(output_dir) / f"{name}.{kind}"
-        store.write_bytes(path, buffer.getvalue())
-        paths.append(path)
-    return Saved(tuple(paths))
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, sizes in inches, that leaves its panels the room that labels need."""
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _letter(axes: Axes, letter: str, title: str, height: float | None = None) -> None:
-    """Title a panel, at a height where that does not go by what stands above it."""
-    axes.set_title(f"{letter}  {title}", y=height)
-
-
-def _plain_numbers(axes: Axes, digits: Sequence[float]) -> None:
-    """Mark these digits times powers of ten on a logarithmic axis, as they are usually written."""
-    axes.xaxis.set_major_locator(LogLocator(subs=digits))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
 
 
 # --- Fig. 4: learning-rate range ------------------------------------------------------------
@@ -181,7 +59,7 @@ def learning_rate_range(
     panels = figure.subplots(1, len(histories), squeeze=False)[0]
     for axes, letter, rule in zip(panels, "ab", histories, strict=False):
         rate_curve(axes, histories[rule], rule, steepest[rule], published[rule])
-        _letter(axes, letter, RULE_NAMES[rule], 1.13)  # above the marked intervals
+        letter_panel(axes, letter, RULE_NAMES[rule], 1.13)  # above the marked intervals
     return figure
 
 
@@ -197,7 +75,7 @@ def rate_curve(
     )
     axes.set(xscale="log", ylim=(0, 1), xlabel="learning rate α", ylabel=f"{measure} per epoch")
     rates = epochs["learning_rate"]
-    _plain_numbers(axes, (1,) if rates.max() > 100 * rates.min() else (1, 2, 5))
+    plain_numbers(axes, (1,) if rates.max() > 100 * rates.min() else (1, 2, 5))
     where = axes.get_xaxis_transform()
     for interval, name, ink, height in (
         (steepest, "steepest", colour, 1.10),
@@ -223,8 +101,8 @@ def stepwise_reward(
     Parameters
     ----------
     histories, batches : a rule's records of epochs and of batches, as `History` has them.
-    discovered : a rule's classes and epochs, as `analysis.discoveries` gives them.
-    steps : positions of a rule's steps, as `analysis.steps` gives them.
+    discovered : a rule's classes and epochs, as `statistics.discoveries` gives them.
+    steps : positions of a rule's steps, as `statistics.steps` gives them.
     """
     figure = new_figure(DOUBLE, 0.46 * DOUBLE)
     grid = figure.subplots(
@@ -236,7 +114,7 @@ def stepwise_reward(
         axes.tick_params("y", labelleft=True)
         mark_steps(axes, histories[rule], steps[rule])
         axes.legend(loc="lower right")
-        _letter(top, letter, RULE_NAMES[rule])
+        letter_panel(top, letter, RULE_NAMES[rule])
     grid[0, 0].set_ylabel("class\ndiscovered")
     return figure
 
@@ -292,7 +170,7 @@ def class_selection(
     Parameters
     ----------
     histories : a rule's records, with columns presented_0, selected_0, correct_0, ... a class.
-    discovered : a rule's classes and epochs, as `analysis.discoveries` gives them.
+    discovered : a rule's classes and epochs, as `statistics.discoveries` gives them.
     """
     figure = new_figure(DOUBLE, 0.34 * DOUBLE * len(histories))
     rows = figure.subplots(len(histories), 2, sharex=True, squeeze=False)
@@ -305,7 +183,7 @@ def class_selection(
         row[0].set_ylabel("selections of the class")
         row[1].set_ylabel("samples of the class recognised")
         for axes, letter in zip(row, letters, strict=True):
-            _letter(axes, letter, RULE_NAMES[rule])
+            letter_panel(axes, letter, RULE_NAMES[rule])
     for axes in rows[-1]:
         axes.set_xlabel("epoch")
     dot = Line2D([], [], ls="", marker="o", color=GREY, label="class discovered")
@@ -416,7 +294,8 @@ def table1(table: Mapping[Row, Summary], paper: Paper, seed: int | None = None) 
         for height, line in enumerate(lines):
             if isinstance(line, Row):
                 row_points(axes, height, line, table[line], paper, measure, seed)
-        _letter(axes, letter, "test accuracy" if measure == "accuracy" else "epochs of training")
+        title = "test accuracy" if measure == "accuracy" else "epochs of training"
+        letter_panel(axes, letter, title)
     benchmark_points(panels[0], lines, paper)
     panels[0].set(xlabel="accuracy (%)", ylim=(len(lines) - 0.5, -0.7))
     panels[0].set_xlim(right=min(panels[0].get_xlim()[1], 100))
@@ -425,7 +304,7 @@ def table1(table: Mapping[Row, Summary], paper: Paper, seed: int | None = None) 
         is_heading = isinstance(line, str) and not line.startswith(" ")
         tick.set_fontweight("bold" if is_heading else "normal")
     panels[1].set(xlabel="epochs", xscale="log")
-    _plain_numbers(panels[1], (1, 2, 5))
+    plain_numbers(panels[1], (1, 2, 5))
     for axes in panels:
         axes.tick_params("y", length=0)
         axes.grid(axis="x", lw=0.3, color="#dddddd")
@@ -515,7 +394,7 @@ def table1_text(table: pd.DataFrame, paper: Paper) -> pd.DataFrame:
 
     Parameters
     ----------
-    table : as `analysis.table1` gives it.
+    table : as `statistics.table1` gives it.
     """
     lines = []
     for row in table.to_dict("records"):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from qagrel import datasets, history, results, store
+from qagrel import datasets, history, store
 from qagrel.errors import InputError
-from qagrel.experiments import Params, Profile
+from qagrel.replication import results
+from qagrel.replication.experiments import Params, Profile
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec, nearest
 from qagrel.training import History, Row, should_stop, train

@@ -1,0 +1,27 @@
+"""Results -> figures.  Nothing here trains.
+
+`style` (one for all figures), `plots` (Figs 4 to 6, Table 1), `schematics` (Figs 1 to 3).
+"""
+
+from qagrel.replication.figures.plots import (
+    class_selection,
+    confusion_over_time,
+    learning_rate_range,
+    stepwise_reward,
+    table1,
+    table1_text,
+)
+from qagrel.replication.figures.style import Saved, new_figure, save, styled
+
+__all__ = [
+    "Saved",
+    "class_selection",
+    "confusion_over_time",
+    "learning_rate_range",
+    "new_figure",
+    "save",
+    "stepwise_reward",
+    "styled",
+    "table1",
+    "table1_text",
+]

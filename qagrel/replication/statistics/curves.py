@@ -1,0 +1,172 @@
+"""What curves show: steps, classes found, overshoots, and the steepest learning rates."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from qagrel.errors import InputError
+from qagrel.replication.statistics.estimates import NAN
+from qagrel.replication.statistics.paper import Rules
+from qagrel.replication.statistics.rows import require
+
+
+def discoveries(history: pd.DataFrame, share: float) -> pd.DataFrame:
+    """When each class was discovered: the first epoch with `share` of its samples right.
+
+    Parameters
+    ----------
+    history : columns seed, epoch, and presented_0.., correct_0.. a class (counts an epoch).
+
+    Returns
+    -------
+    DataFrame
+        Columns seed, class, epoch (NaN: never), a line a seed and class.
+    """
+    classes = classes_of(history)
+    records = []
+    for seed, group in history.groupby("seed"):
+        epochs = group["epoch"].to_numpy()
+        for number in classes:
+            presented, correct = group[f"presented_{number}"], group[f"correct_{number}"]
+            found = ((presented > 0) & (correct >= share * presented)).to_numpy()
+            epoch = float(epochs[found.argmax()]) if found.any() else NAN
+            records.append({"seed": seed, "class": number, "epoch": epoch})
+    return pd.DataFrame(records, columns=["seed", "class", "epoch"])
+
+
+def steps(curve: npt.ArrayLike, start: float, height: float) -> list[int]:
+    """Where a learning curve steps up: positions of the peaks in its rise.
+
+    The rise is that of the best value so far, beginning at `start`, so that recovering from a
+    slump is no step.  A peak must stand out by `height` from the rises around it.  A curve that
+    rises ever more slowly has at most one step; one that stalls and goes on has several.
+    """
+    from scipy import signal  # slow to import
+
+    best = np.maximum.accumulate(np.concatenate(([start], np.asarray(curve, np.float64))))
+    padded = np.concatenate(([0.0], np.diff(best), [0.0]))
+    peaks, _ = signal.find_peaks(padded, prominence=height)
+    return [int(peak) - 1 for peak in peaks]
+
+
+def overshoots(history: pd.DataFrame, factor: float, tolerance: float) -> pd.DataFrame:
+    """How often each class was chosen, relative to how often it occurred.
+
+    Returns
+    -------
+    DataFrame
+        Columns seed, class, peak (the largest ratio), last (that of the last epoch), overshoot
+        (the peak is at least `factor`, and the last within `tolerance` of 1).
+    """
+    records = []
+    for seed, group in history.groupby("seed"):
+        for number in classes_of(history):
+            presented = group[f"presented_{number}"]
+            ratio = (group[f"selected_{number}"] / presented.where(presented > 0)).dropna()
+            peak, last = (ratio.max(), ratio.iloc[-1]) if len(ratio) else (NAN, NAN)
+            overshoot = bool(peak >= factor and round(abs(last - 1), 9) <= tolerance)
+            line = {"seed": seed, "class": number, "peak": peak, "last": last}
+            records.append({**line, "overshoot": overshoot})
+    return pd.DataFrame(records, columns=["seed", "class", "peak", "last", "overshoot"])
+
+
+def learning_profile(history: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """How stepwise each network learnt: the curve of Fig. 5 and the classes of Fig. 6.
+
+    Parameters
+    ----------
+    history : columns seed, epoch, error, and selected_0.., correct_0.., presented_0.. a class.
+
+    Returns
+    -------
+    DataFrame
+        A line a seed: n_steps; steps_at_discoveries, the share of steps in an epoch with a
+        discovery, and discovery_epochs, the share of such epochs, which is what chance would
+        give; n_discovered; classes_per_discovery, classes found per epoch with a discovery;
+        last_discovery, NaN if a class was never found; overshoot_share, of the classes found;
+        late_overshoot_share, of those not found at once in the first epoch.  A share of nothing
+        is NaN.
+    """
+    found = discoveries(history, rules.discovery_share)
+    peaks = overshoots(history, rules.overshoot, rules.overshoot_return)
+    classes = classes_of(history)
+    records = []
+    for seed, group in history.groupby("seed"):
+        when = found.loc[found["seed"] == seed, "epoch"].to_numpy()
+        over = peaks.loc[peaks["seed"] == seed, "overshoot"].to_numpy()
+        height = rules.step_height / len(classes)
+        at = steps(1 - group["error"].to_numpy(), 1 / len(classes), height)
+        marked = group["epoch"].isin(when).to_numpy()
+        known = ~np.isnan(when)
+        records.append(
+            {
+                "seed": seed,
+                "n_steps": len(at),
+                "steps_at_discoveries": _share(marked[at]),
+                "discovery_epochs": _share(marked),
+                "n_discovered": int(known.sum()),
+                "classes_per_discovery": known.sum() / marked.sum() if marked.any() else NAN,
+                "last_discovery": float(when.max()),
+                "overshoot_share": _share(over[known]),
+                "late_overshoot_share": _share(over[when > group["epoch"].min()]),
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def steepest_interval(rates: npt.ArrayLike, curve: npt.ArrayLike, factor: float) -> float:
+    """The lower end r of the interval [r, factor r] in which a curve rises the most.
+
+    The curve is taken as linear between its points on the logarithmic axis of rates, and every
+    recorded rate whose interval lies within the range is tried; of equals, the lowest.
+
+    Parameters
+    ----------
+    rates : learning rates, rising.
+    curve : reward, or 1 - error, at each.
+
+    Raises
+    ------
+    InputError
+        When the rates do not rise or do not span the interval.
+    """
+    axis, values = np.log(np.asarray(rates, np.float64)), np.asarray(curve, np.float64)
+    if len(axis) < 2 or (np.diff(axis) <= 0).any():
+        raise InputError("a learning-rate range needs two rates or more, each above the last")
+    width = math.log(factor)
+    slack = 1e-9  # rounding of logarithms at the upper end
+    starts = axis[axis + width <= axis[-1] + slack]
+    if not len(starts):
+        raise InputError(f"the learning rates must span a factor of {factor:g} at the least")
+    rise = np.interp(starts + width, axis, values) - np.interp(starts, axis, values)
+    return float(np.exp(starts[rise.argmax()]))
+
+
+def steepest_intervals(history: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """`steepest_interval` of each seed of a learning-rate range: columns seed, low, high.
+
+    Parameters
+    ----------
+    history : columns seed, learning_rate, error, a line an epoch.
+    """
+    require(history, ["seed", "learning_rate", "error"], "learning-rate range")
+    records = []
+    for seed, group in history.groupby("seed"):
+        low = steepest_interval(group["learning_rate"], 1 - group["error"], factor)
+        records.append({"seed": seed, "low": low, "high": factor * low})
+    return pd.DataFrame(records, columns=["seed", "low", "high"])
+
+
+def classes_of(history: pd.DataFrame) -> list[int]:
+    """The classes that a history counts (InputError where counts of one are missing)."""
+    classes = range(sum(str(name).startswith("presented_") for name in history) or 1)
+    counts = ("presented", "correct", "selected")
+    names = [f"{what}_{number}" for what in counts for number in classes]
+    require(history, ["seed", "epoch", "error", *names], "history")
+    return list(classes)
+
+
+def _share(flags: npt.NDArray[np.bool_]) -> float:
+    return float(flags.mean()) if len(flags) else NAN
