@@ -10,7 +10,8 @@ from numba import njit
 from benchmarks.peers.ours import trained_problem
 from benchmarks.problem import Problem
 from benchmarks.report import FOUR_ROWS, ONE_ROW, SGEMM
-from qagrel.kernels import LANES, load, store, zeros
+from qagrel.kernels import LANES
+from qagrel.kernels.vectors import load, store, zeros
 from qagrel.network import Floats
 from qagrel.spec import RunSpec
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def describe(root: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "load_before": os.getloadavg()[0],
-        "kernels_sha256": hashlib.sha256((root / "qagrel/kernels.py").read_bytes()).hexdigest(),
+        "kernels_sha256": _hash((root / "qagrel/kernels").glob("*.py")),
     }
 
 
@@ -37,6 +38,12 @@ def _caches() -> dict[str, int]:
             level = (cache / "level").read_text().strip()
             sizes[f"L{level}"] = int((cache / "size").read_text().strip().removesuffix("K"))
     return sizes
+
+
+def _hash(sources: Iterable[Path]) -> str:
+    """One hash of some files."""
+    texts = b"".join(path.read_bytes() for path in sorted(sources))
+    return hashlib.sha256(texts).hexdigest()
 
 
 def _version(package: str) -> str | None:

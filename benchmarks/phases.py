@@ -13,6 +13,7 @@ from numba import njit
 from benchmarks.peers.ours import Ours, trained_problem
 from benchmarks.problem import Draws, Problem
 from qagrel import kernels
+from qagrel.kernels import rule
 from qagrel.network import Ints
 from qagrel.spec import RunSpec
 
@@ -37,17 +38,17 @@ def timed_epoch(network, work, images, draws, policy, rate, spent):
     clock, n = np.zeros(2, np.int64), work.block
     _clock_gettime(_MONOTONIC, clock.ctypes)
     for first in range(0, draws.order.size, n):
-        kernels.present(work, images, draws.order, first, n)
+        rule.present(work, images, draws.order, first, n)
         _lap(clock, spent, 0)
-        kernels.forward(network, work, n)
+        rule.forward(network, work, n)
         _lap(clock, spent, 1)
-        kernels.select_actions(network, work, draws, first, n, policy)
-        kernels.receive_reward(network, work, n, 0.0)
+        rule.select_actions(network, work, draws, first, n, policy)
+        rule.receive_reward(network, work, n, 0.0)
         _lap(clock, spent, 2)
-        kernels.propagate_feedback(network, work, n)
+        rule.propagate_feedback(network, work, n)
         _lap(clock, spent, 3)
-        kernels.modulate(network, work, n, rate / n)
-        kernels.change_synapses(network, work, n, False, True)
+        rule.modulate(network, work, n, rate / n)
+        rule.change_synapses(network, work, n, False, True)
         _lap(clock, spent, 4)
 
 

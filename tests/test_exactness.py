@@ -8,7 +8,6 @@ import concurrent.futures
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import llvmlite.binding as llvm
 import numba
 import pytest
 
-from qagrel import History, RunSpec, kernels, store, sweep, train
+from qagrel import History, RunSpec, store, sweep, train
 from qagrel.datasets import data_dir
 
 TESTS = Path(__file__).parent
@@ -199,41 +198,6 @@ def test_the_golden_digits() -> None:
 )
 def test_the_golden_mnist() -> None:
     assert golden_mnist() == store.read_json(GOLDEN)["mnist"]
-
-
-# --- the cache of compiled code --------------------------------------------------------------
-
-ANGLE = """
-import json
-import numpy as np
-from edited import kernels
-weights, feedback = np.array([0, 1.0, 0]), np.array([0, 1.0, 1])
-shape = np.array([1, 1, 2]), np.array([1, 1, 2]), np.array([0, 0, 1])
-degrees = np.zeros(3)
-kernels.feedback_angles(kernels.Network(*shape, weights, feedback, False), degrees)
-hits = sum(kernels.feedback_angles.stats.cache_hits.values())
-print(json.dumps([round(degrees[2], 9), hits]))
-"""
-
-
-@compiled_only
-def test_an_edited_kernel_never_gives_its_old_answer(tmp_path: Path) -> None:
-    """The angle between (1, 0) and (1, 1), after an edit two calls below the cached kernel."""
-    package = tmp_path / "edited"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    source = Path(shutil.copy(kernels.__file__, package))
-    cache = str(tmp_path / "cache")
-
-    def run() -> Any:
-        return python(ANGLE, cwd=tmp_path, NUMBA_CACHE_DIR=cache)
-
-    assert run() == [45, 0]
-    assert run() == [45, 1]  # so there is a cache that could be stale
-    text = source.read_text()
-    assert text.count("angle = 8.0 * x") == 1
-    source.write_text(text.replace("angle = 8.0 * x", "angle = 4.0 * x"))
-    assert run() == [22.5, 0]
 
 
 if __name__ == "__main__":

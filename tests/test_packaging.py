@@ -24,9 +24,19 @@ MOST_LINES = 650  # of a module
 LOCKS = ("requirements.lock", "requirements-oldest.lock")
 
 # A module imports only from rows above its own; so no row needs what stands below it.
+KERNELS = (
+    {"kernels.cache"},
+    {"kernels.layout"},
+    {"kernels.elementary", "kernels.vectors"},
+    {"kernels.buffers"},
+    {"kernels.images", "kernels.loops"},
+    {"kernels.alignment", "kernels.rule"},
+    {"kernels"},
+)
 ENGINE = (
-    {"errors", "kernels", "rules"},
+    {"errors", "rules"},
     {"spec", "store"},
+    *KERNELS,
     {"datasets", "network"},
     {"training", "trial", "equivalence"},
     {"history"},

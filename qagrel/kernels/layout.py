@@ -1,0 +1,91 @@
+"""What all kernels share: sizes, codes, how they are compiled, and the tuples that they are given.
+
+Layer 0 is the input, layer L the output; b counts the trials of a block: a batch, or a part of a
+large one.  Rows of matrices are padded with zeros to a multiple of `LANES` columns: the layer's
+*stride*.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+from numba import config, njit
+
+from qagrel.kernels.cache import Cache
+
+LANES = 16  # numbers in a register: rows are padded to a multiple of this
+BAND = 128  # units whose weights, a tile wide, stay near the processor
+BLOCK = 128  # trials whose signals, a tile wide, do
+ROWS = 8  # units whose feedback is summed side by side
+
+Q_AGREL, ERROR_BP = 0, 1
+CROSS_ENTROPY, SQUARED_ERROR = 0, 1
+
+STRICT = {"nogil": True, "error_model": "numpy"}
+BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **STRICT}
+part = njit(**BARE)  # called by kernels
+inlined = njit(inline="always", **BARE)  # copied into its caller, which is compiled sooner so
+
+
+def kernel(function):
+    """Compile a function that Python calls, and keep it for later processes."""
+    compiled = njit(no_cfunc_wrapper=True, **STRICT)(function)
+    if not config.DISABLE_JIT:
+        compiled._cache = Cache(function)
+    return compiled
+
+
+Network = namedtuple("Network", "width stride start weights feedback learn_feedback")
+Network.__doc__ = """Layer l has width[l] units; the weights into it begin at start[l]."""
+
+Lists = namedtuple("Lists", "start end entry")
+Lists.__doc__ = """Sparse rows: row r holds the pairs entry[start[r] : end[r]].
+
+A pair, of type `pair_type`, says which unit (or which trial) and how active it is.
+"""
+
+Images = namedtuple("Images", "start pixel activity label")
+Images.__doc__ = """Images without their zeros: sample s is pixel[start[s] : start[s + 1]].
+
+Each says which pixel and its grey level; an input unit of that level is activity[level] active.
+"""
+
+Workspace = namedtuple(
+    "Workspace",
+    "batch block begin activity signal modulator target chosen active by_unit used reached change",
+)
+Workspace.__doc__ = """Buffers for a block of trials; layer l begins at begin[l] of the flat ones.
+
+A batch of more than `BLOCK` trials is worked through in blocks, whose changes are summed.
+
+active : Lists with start and end of shape (layers, block): the active units of each trial
+by_unit : Lists, a row a unit: the trials in which it is active, for one layer at a time
+used : uint32 (units,): the units whose row in by_unit is not empty
+reached : int64 (block,): a place in each trial's list of active units, see `multiply_tile`
+change : laid out like the weights: changes by the earlier blocks of a batch; where a batch is
+    one block, the weights themselves, not used
+"""
+
+Synapses = namedtuple("Synapses", "weights feedback change learns begun complete")
+Synapses.__doc__ = """The matrices of the synapses into a layer, and how far their batch is.
+
+learns : whether feedback changes like the weights
+begun : whether `change` holds the sums of earlier blocks
+complete : whether this block is the batch's last, so that weights change
+"""
+
+Policy = namedtuple("Policy", "rule loss epsilon temperature")
+Policy.__doc__ = """What to learn from an outcome, and how actions are selected (Eq. 6)."""
+
+Draws = namedtuple("Draws", "order explore choose")
+Draws.__doc__ = """The samples in order; for each, two uniform numbers that decide its action.
+
+There are none of these where epsilon is zero.
+"""
+
+Record = namedtuple("Record", "wrong loss confusion")
+Record.__doc__ = """Wrong choices and summed loss a batch; confusion[true class, selected]."""
+
+
+def pair_type(index, value):
+    """NumPy type of pairs, members index and value, of these types."""
+    return np.dtype([("index", index), ("value", value)], align=True)

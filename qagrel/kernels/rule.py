@@ -1,0 +1,227 @@
+"""The learning rules, phase by phase, as the paper tells them.
+
+Notation.  Layer 0 is the input, layer L the output; b counts the trials of a block: a batch, or
+a part of a large one.  Rows of matrices are padded with zeros to a multiple of `LANES` columns:
+the layer's *stride*.
+
+==============  ===========  ========================================  =======================
+paper           equation     here                                      shape
+==============  ===========  ========================================  =======================
+x_i             2            ``active`` units of layer 0               a list a trial
+u, v, w         2, 4, 5      ``weights``, a matrix a layer             (fan_in, stride)
+u', v', w'      8, 10, 12    ``feedback``, stored like the weights     (fan_in, stride)
+                             that they reciprocate
+y_j, q_l        2 to 5       ``activity``                              (block, stride)
+g_j             9, 11        unit j is in the ``active`` list          a list a trial
+z_l, fb_j       6, 10 to 14  ``signal``: z at layer L, fb below        (block, stride)
+delta           7            ``modulator``                             (block,)
+alpha           8            ``rate``                                  scalar
+==============  ===========  ========================================  =======================
+
+Two choices tell the learning rules apart: what the output layer sends down and what modulates
+plasticity (`receive_reward`, `receive_answer`), and the matrix by which the signal travels
+(``feedback``, which *is* ``weights`` where feedback is symmetric).  All else is shared.
+
+Sums over many synapses are in `loops`, everything else is here.  The arithmetic is strict IEEE,
+every sum has a fixed order, and kernels are deterministic functions of their arguments, random
+numbers included.  ``tests/naive.py`` says the same a second time, slowly.
+"""
+
+import numpy as np
+
+from qagrel.kernels.buffers import activities, signals
+from qagrel.kernels.elementary import exp, log
+from qagrel.kernels.images import present
+from qagrel.kernels.layout import CROSS_ENTROPY, Q_AGREL, SQUARED_ERROR, kernel, part
+from qagrel.kernels.loops import change_layer, list_active, send_down, sum_inputs
+
+
+@kernel
+def train_epoch(network, work, images, draws, policy, rate, record):
+    """Learn from the samples of ``draws.order``, batch by batch, a smaller last one included.
+
+    The trials of a block go side by side through the five phases of the paper's Fig. 1.
+    """
+    n_samples = draws.order.size
+    for k in range((n_samples + work.batch - 1) // work.batch):
+        start, stop = k * work.batch, min((k + 1) * work.batch, n_samples)
+        for first in range(start, stop, work.block):
+            n = min(work.block, stop - first)
+            present(work, images, draws.order, first, n)
+            forward(network, work, n)
+            select_actions(network, work, draws, first, n, policy)
+            if policy.rule == Q_AGREL:
+                loss = receive_reward(network, work, n, record.loss[k])
+            else:
+                loss = receive_answer(network, work, n, record.loss[k], policy.loss)
+            propagate_feedback(network, work, n)
+            modulate(network, work, n, rate / (stop - start))
+            change_synapses(network, work, n, first > start, first + n == stop)
+            record.loss[k] = loss
+            record.wrong[k] += count_choices(work, n, record.confusion)
+
+
+@kernel
+def choose(network, work, images, order, choices):
+    """choices[i] = the class selected, without exploration, for sample order[i]."""
+    output_layer = network.width.size - 1
+    for first in range(0, order.size, work.block):
+        n = min(work.block, order.size - first)
+        present(work, images, order, first, n)
+        forward(network, work, n)
+        output = activities(network, work, output_layer)
+        for b in range(n):
+            choices[first + b] = best_action(output, b, network.width[output_layer])
+
+
+@part
+def count_choices(work, n, confusion):
+    """Count the choices by true and selected class; returns how many were wrong."""
+    wrong = 0
+    for b in range(n):
+        confusion[work.target[b], work.chosen[b]] += 1
+        wrong += work.target[b] != work.chosen[b]
+    return wrong
+
+
+@part
+def forward(network, work, n):
+    """Sums of the active units below, layer by layer (Eqs. 2, 4, 5); the outputs are linear.
+
+    ReLU (Eq. 3) lists the hidden units above threshold, the ones whose gate is open (g_j).
+    """
+    output_layer = network.width.size - 1
+    for layer in range(1, output_layer + 1):
+        sum_inputs(network, work, layer, n)
+        if layer < output_layer:
+            list_active(network, work, layer, n)
+
+
+@part
+def select_actions(network, work, draws, first, n, policy):
+    """Max-Boltzmann controller (Eq. 6): the best action, or with chance epsilon a random one.
+
+    Without epsilon, as in error-backpropagation, the choice is the largest output.
+    """
+    n_actions = network.width[-1]
+    output = activities(network, work, network.width.size - 1)
+    for b in range(n):
+        if policy.epsilon > 0 and draws.explore[first + b] < policy.epsilon:
+            uniform = draws.choose[first + b]
+            work.chosen[b] = boltzmann_action(output, b, n_actions, policy.temperature, uniform)
+        else:
+            work.chosen[b] = best_action(output, b, n_actions)
+
+
+@part
+def best_action(q, b, n_actions):
+    """Index of the largest of trial b's `n_actions` values, the lowest index on a tie."""
+    best = 0
+    for action in range(1, n_actions):
+        if q[b, action] > q[b, best]:
+            best = action
+    return best
+
+
+@part
+def boltzmann_action(q, b, n_actions, temperature, uniform):
+    """Draw from P(l) = exp(q_l / T) / sum exp(q / T) (Eq. 6) by its cumulative distribution."""
+    largest = q[b, best_action(q, b, n_actions)]
+    total = 0.0
+    for action in range(n_actions):
+        total += exp(np.float64(q[b, action] - largest) / temperature)
+    cumulative = 0.0
+    for action in range(n_actions - 1):
+        cumulative += exp(np.float64(q[b, action] - largest) / temperature)
+        if uniform * total < cumulative:
+            return action
+    return n_actions - 1
+
+
+@part
+def receive_reward(network, work, n, loss):
+    """Q-AGREL: the winner sends one, the others zero: no error travels down (z of Eq. 10).
+
+    All synapses learn the reward prediction error delta = r - q_s (Eq. 7).  Returns the loss
+    with delta^2 / 2 of each trial added.
+    """
+    n_actions = network.width[-1]
+    output = activities(network, work, network.width.size - 1)
+    signal = signals(network, work, network.width.size - 1)
+    for b in range(n):
+        selected = work.chosen[b]
+        for action in range(n_actions):
+            signal[b, action] = action == selected
+        reward = 1.0 if selected == work.target[b] else 0.0
+        work.modulator[b] = reward - np.float64(output[b, selected])
+        loss += 0.5 * work.modulator[b] ** 2
+    return loss
+
+
+@part
+def receive_answer(network, work, n, loss, loss_code):
+    """Error-backpropagation: each output sends minus its error, target - q (Eq. 15).
+
+    Where the loss is the cross-entropy, target - softmax(q).  Nothing else modulates plasticity.
+    Returns the loss with sum (q - target)^2 / 2, or the cross-entropy, of each trial added.
+    """
+    n_actions = network.width[-1]
+    output = activities(network, work, network.width.size - 1)
+    signal = signals(network, work, network.width.size - 1)
+    for b in range(n):
+        work.modulator[b] = 1.0
+        target = work.target[b]
+        if loss_code == CROSS_ENTROPY:
+            log_total = softmax(output, b, n_actions, signal)
+            loss += log_total - np.float64(output[b, target])
+        for action in range(n_actions):
+            answer = signal[b, action] if loss_code == CROSS_ENTROPY else output[b, action]
+            signal[b, action] = (action == target) - answer
+            if loss_code == SQUARED_ERROR:
+                loss += 0.5 * np.float64(signal[b, action] * signal[b, action])
+    return loss
+
+
+@part
+def softmax(q, b, n_actions, out):
+    """out[b] = exp(q_l) / sum exp(q), in double precision inside; returns log(sum exp(q))."""
+    largest = q[b, best_action(q, b, n_actions)]
+    total = 0.0
+    for action in range(n_actions):
+        share = exp(np.float64(q[b, action] - largest))
+        out[b, action] = share
+        total += share
+    for action in range(n_actions):
+        out[b, action] = np.float64(out[b, action]) / total
+    return log(total) + np.float64(largest)
+
+
+@part
+def propagate_feedback(network, work, n):
+    """Feedback units of the hidden layers, fb_j = g_j sum_k w'_kj fb_k (Eqs. 10, 12, 14).
+
+    Only units with an open gate receive it, so closed ones pass nothing on (Fig. 3).
+    """
+    for layer in range(network.width.size - 2, 0, -1):
+        send_down(network, work, layer, n)
+
+
+@part
+def modulate(network, work, n, rate):
+    """Multiply each trial's signals by its delta times the learning rate over the batch size."""
+    for layer in range(1, network.width.size):
+        signal = signals(network, work, layer)
+        for b in range(n):
+            factor = signal.dtype.type(rate * work.modulator[b])
+            for column in range(signal.shape[1]):
+                signal[b, column] *= factor
+
+
+@part
+def change_synapses(network, work, n, begun, complete):
+    """Change w by the sum over the batch of pre * gate * delta * fb (Eqs. 1, 8-13).
+
+    Feedback weights, where they learn, change by the same amounts (Eq. 8).
+    """
+    for layer in range(1, network.width.size):
+        change_layer(network, work, layer, n, begun, complete)
