@@ -23,7 +23,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import joblib
@@ -33,6 +33,7 @@ from tqdm import tqdm
 from qagrel import history as files
 from qagrel.datasets import Dataset, load_dataset
 from qagrel.errors import InputError
+from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
 from qagrel.training import History, Row, check_fit, train
 
@@ -56,18 +57,48 @@ def run_key(spec: RunSpec, dataset: Dataset) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+class Option(NamedTuple):
+    """What a run may use beyond the paper, and small runs that show what the code makes of it."""
+
+    is_used: Callable[[RunSpec], bool]
+    variants: Sequence[dict[str, Any]]  # fields of the small runs, see `fingerprint`
+
+
+def _of_rule(rule: str) -> Option:
+    variants = [{"rule": rule, "feedback": feedback} for feedback in FEEDBACKS]
+    return Option(lambda spec: spec.rule == rule, variants)
+
+
+# An option has its own small runs in the fingerprint of the runs that use it, and in no other: so
+# a new one leaves what there is as it is, and nothing has to be trained again.
+OPTIONS = {rule: _of_rule(rule) for rule in RULES if rule not in PAPER_RULES}
+BASE_VARIANTS: Sequence[dict[str, Any]] = (
+    *(
+        {"rule": rule, "feedback": feedback, "loss": loss}
+        for rule, loss in (
+            ("q-agrel", "cross-entropy"),
+            ("error-bp", "cross-entropy"),
+            ("error-bp", "squared-error"),
+        )
+        for feedback in FEEDBACKS
+    ),
+    {"hidden": (300,), "batch_size": 1, "learning_rate": 0.01},
+    {"input_scale": "binary", "validation_draw": "run", "temperature": 0.1},
+    {"hidden": (40, 30, 20), "learning_rate_end": 1.0},
+)
+
+
 def arithmetic_of(spec: RunSpec) -> str:
-    """The fingerprint that a run depends on: its rule is in it, and the paper's always are."""
-    own = () if spec.rule in PAPER_RULES else (spec.rule,)
-    return fingerprint(spec.precision, *own)
+    """The fingerprint that a run depends on: that of the paper's runs and of its own options."""
+    used = (name for name, option in OPTIONS.items() if option.is_used(spec))
+    return fingerprint(spec.precision, *used)
 
 
 @functools.cache
-def fingerprint(precision: str = "float32", *more_rules: str) -> str:
-    """A hash of what small runs of the paper's rules come to, bit by bit, with the code as it is.
+def fingerprint(precision: str = "float32", *options: str) -> str:
+    """A hash of what small runs come to, bit by bit, with the code as it is.
 
-    More rules make another hash (`arithmetic_of`), so that a new rule leaves what there is as it
-    is: nothing has to be trained again.
+    The runs are those of the paper's rules, and those of each option that is named.
     """
     dataset = _small_dataset()
     base = RunSpec(
@@ -82,23 +113,8 @@ def fingerprint(precision: str = "float32", *more_rules: str) -> str:
         epsilon=0.2,
         precision=precision,
     )
-    variants: list[dict[str, Any]] = [
-        {"rule": rule, "feedback": feedback, "loss": loss}
-        for rule, loss in (
-            ("q-agrel", "cross-entropy"),
-            ("error-bp", "cross-entropy"),
-            ("error-bp", "squared-error"),
-            *((rule, "cross-entropy") for rule in more_rules),
-        )
-        for feedback in ("symmetric", "learned", "fixed")
-    ]
-    variants += [
-        {"hidden": (300,), "batch_size": 1, "learning_rate": 0.01},
-        {"input_scale": "binary", "validation_draw": "run", "temperature": 0.1},
-        {"hidden": (40, 30, 20), "learning_rate_end": 1.0},
-    ]
     digest = hashlib.sha256()
-    for variant in variants:
+    for variant in (*BASE_VARIANTS, *(v for name in options for v in OPTIONS[name].variants)):
         history = train(base.replace(**variant), dataset)
         digest.update(json.dumps([history.rows, history.status, history.test_accuracy]).encode())
         for matrix in (*history.weights, *history.feedback_weights):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from qagrel import Dataset, History, InputError, RunSpec, load_dataset, network, save, sweep, train
+from qagrel.rules import RULES
 
 compiled_only = pytest.mark.skipif(
     bool(numba.config.DISABLE_JIT),
@@ -354,18 +355,33 @@ def test_fingerprints_differ_by_precision() -> None:
     assert real_fingerprint("float64") != real_fingerprint("float32")
 
 
-def test_a_rule_beyond_the_papers_has_a_fingerprint_of_its_own(
+def test_an_option_is_in_the_fingerprint_of_the_runs_that_use_it(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "fingerprint", lambda *arguments: " ".join(arguments))
-    monkeypatch.setattr(sweep, "PAPER_RULES", ("q-agrel",))
-    assert sweep.arithmetic_of(spec.replace(rule="q-agrel")) == "float32"
+    cold = sweep.Option(lambda spec: spec.temperature < 1, [{"temperature": 0.5}])
+    monkeypatch.setattr(sweep, "OPTIONS", {"cold": cold, "error-bp": sweep._of_rule("error-bp")})
+    assert sweep.arithmetic_of(spec) == "float32"
+    assert sweep.arithmetic_of(spec.replace(temperature=0.5)) == "float32 cold"
     assert sweep.arithmetic_of(spec.replace(rule="error-bp")) == "float32 error-bp"
+    both = spec.replace(rule="error-bp", temperature=0.5, precision="float64")
+    assert sweep.arithmetic_of(both) == "float64 cold error-bp"
+
+
+def test_rules_beyond_the_papers_are_options() -> None:
+    assert set(sweep.OPTIONS) >= set(RULES) - set(sweep.PAPER_RULES)
 
 
 @compiled_only
-def test_fingerprints_differ_by_rules() -> None:
-    assert real_fingerprint("float32", "q-agrel") != real_fingerprint("float32")
+def test_fingerprints_differ_by_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_of(option: sweep.Option) -> str:
+        monkeypatch.setattr(sweep, "OPTIONS", {"new": option})
+        return real_fingerprint.__wrapped__("float32", "new")
+
+    small, large = (sweep.Option(lambda _: True, [{"epsilon": value}]) for value in (0.1, 0.9))
+    found = {one_of(small), one_of(large), real_fingerprint("float32")}
+    assert len(found) == 3
+    assert one_of(small) in found
 
 
 @compiled_only
