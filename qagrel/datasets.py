@@ -1,39 +1,37 @@
 """Data sets as plain arrays: fetch, verify, read.
 
-A data set is four arrays, each a file in the IDX form that MNIST came in: a magic number (two
-zero bytes, the code of unsigned bytes, the number of dimensions), the size of every dimension
-as a big-endian 32-bit integer, and the values.
+A data set is four arrays, each in a file of its own (`qagrel.idx`).
 """
 
 import errno
-import gzip
 import hashlib
 import io
 import math
 import os
-import struct
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qagrel import store
 from qagrel.errors import InputError
+from qagrel.idx import (
+    FILES,
+    REPLACE,
+    Bytes,
+    find,
+    frozen,
+    idx_header,
+    n_dims_of,
+    parse_idx,
+    read_idx,
+    sha256_of,
+)
 from qagrel.spec import nearest
 
-Bytes = NDArray[np.uint8]
-
-FILES = {  # each array of a data set and its file, to whose name ".gz" may be added
-    "train_images": "train-images-idx3-ubyte",
-    "train_labels": "train-labels-idx1-ubyte",
-    "test_images": "t10k-images-idx3-ubyte",
-    "test_labels": "t10k-labels-idx1-ubyte",
-}
 CHECKSUMS = {  # SHA-256 of the files, decompressed: the compressed bytes differ between mirrors
     "digits": {
         "train-images-idx3-ubyte": (
@@ -69,13 +67,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 
-MAX_BYTES = 2**30  # of one array, 20 times MNIST's: a bound on what a wrong header can cost
 MAX_DOWNLOAD = 2**26
-UNSIGNED_BYTES = 0x08  # type code
-GZIP_MAGIC = b"\x1f\x8b"
-DEFLATE_RATIO = 1032  # the most bytes that one byte of gzip can stand for
-CHUNK = 2**20
-REPLACE = "replace it with a whole copy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +130,7 @@ class Dataset:
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each array's file, decompressed, by its name."""
         return {
-            FILES[field]: _sha256(array, (len(array), *self.image_shape)[: _n_dims(field)])
+            FILES[field]: sha256_of(array, (len(array), *self.image_shape)[: n_dims_of(field)])
             for field, array in vars(self).items()
             if field in FILES
         }
@@ -248,7 +240,7 @@ def _digits() -> Dataset:
     is_test = np.zeros(labels.size, bool)
     is_test[np.argsort(labels, kind="stable")[::5]] = True
     train_images, train_labels, test_images, test_labels = (
-        _frozen(np.ascontiguousarray(values[chosen], np.uint8))
+        frozen(np.ascontiguousarray(values[chosen], np.uint8))
         for chosen in (~is_test, is_test)
         for values in (images, labels)
     )
@@ -256,13 +248,13 @@ def _digits() -> Dataset:
 
 
 def _read_folder(name: str, folder: Path) -> Dataset:
-    paths = _find(folder)
+    paths = find(folder)
     for field, file in FILES.items():
         if field not in paths:
             fetch_it = f" or run 'qagrel data fetch {name}'" if name in CHECKSUMS else ""
             raise InputError(f"{folder} holds no {file} or {file}.gz: copy it there{fetch_it}")
     train_images, train_labels, test_images, test_labels = (
-        read_idx(paths[field], _n_dims(field)) for field in FILES
+        read_idx(paths[field], n_dims_of(field)) for field in FILES
     )
     image_shape = train_images.shape[1:]
     if test_images.shape[1:] != image_shape:
@@ -295,115 +287,6 @@ def _count_classes(path: Path, labels: Bytes) -> int:
             f"{n_present} classes have samples: number the classes from 0, or {REPLACE}"
         )
     return n_classes
-
-
-def _find(folder: Path) -> dict[str, Path]:
-    """The file of each array in a folder, decompressed if there are both forms."""
-    try:
-        return {
-            field: folder / name
-            for field, file in FILES.items()
-            for name in (f"{file}.gz", file)
-            if (folder / name).is_file()
-        }
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read ({error.strerror}): check it") from error
-
-
-def _frozen(array: Bytes) -> Bytes:
-    array.flags.writeable = False
-    return array
-
-
-def _n_dims(field: str) -> int:
-    return 3 if field.endswith("images") else 1
-
-
-# --- IDX files ------------------------------------------------------------------------------
-
-
-def read_idx(path: Path, n_dims: int) -> Bytes:
-    """Read an IDX file of unsigned bytes, gzipped or not, into a read-only array.
-
-    Memory is the array's, whatever a damaged file announces or unpacks to.
-
-    Raises
-    ------
-    InputError
-        When the file is unreadable or damaged, or the array is empty, has other than `n_dims`
-        dimensions or more than `MAX_BYTES` values.
-    """
-    try:
-        with path.open("rb") as file:
-            return _parse_idx(file, str(path), n_dims)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}): {REPLACE}") from error
-
-
-def _parse_idx(file: BinaryIO, where: str, n_dims: int) -> Bytes:
-    most = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    is_packed = file.read(2) == GZIP_MAGIC
-    file.seek(0)
-    if is_packed:
-        most *= DEFLATE_RATIO
-    stream = gzip.GzipFile(fileobj=file) if is_packed else file
-    try:
-        shape = _read_header(stream, where, n_dims)
-        if math.prod(shape) > MAX_BYTES:
-            raise InputError(f"{where}: {shape} values are more than {MAX_BYTES}: give fewer")
-        if math.prod(shape) > most:
-            raise InputError(
-                f"{where}: damaged or cut short (its header announces {shape} values, too many "
-                f"for its size): {REPLACE}"
-            )
-        values = _read_values(stream, where, math.prod(shape))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{where}: damaged or cut short ({error}): {REPLACE}") from error
-    return _frozen(values.reshape(shape))
-
-
-def _read_header(stream: BinaryIO | gzip.GzipFile, where: str, n_dims: int) -> tuple[int, ...]:
-    header = stream.read(4 + 4 * n_dims)
-    if header[:2] != bytes(2):
-        raise InputError(f"{where}: neither an IDX file nor a gzipped one: {REPLACE}")
-    if header[2:4] != bytes([UNSIGNED_BYTES, n_dims]):
-        raise InputError(
-            f"{where}: its magic number is 0x{header[:4].hex()}, not "
-            f"0x0000{UNSIGNED_BYTES:02x}{n_dims:02x} for unsigned bytes in {n_dims} dimensions: "
-            "replace it with the right file"
-        )
-    if len(header) < 4 + 4 * n_dims:
-        raise InputError(f"{where}: ends within its header: {REPLACE}")
-    shape = struct.unpack(f">{n_dims}I", header[4:])
-    if 0 in shape:
-        raise InputError(f"{where}: its header announces {shape} values, so none: {REPLACE}")
-    return shape
-
-
-def _read_values(stream: BinaryIO | gzip.GzipFile, where: str, size: int) -> Bytes:
-    """Exactly `size` bytes, read in pieces into the array that is returned."""
-    values = np.empty(size, np.uint8)
-    filled = 0
-    while chunk := stream.read(min(CHUNK, size - filled)):
-        values[filled : filled + len(chunk)] = np.frombuffer(chunk, np.uint8)
-        filled += len(chunk)
-    if filled < size:
-        raise InputError(f"{where}: ends after {filled} of {size} values: {REPLACE}")
-    if stream.read(1):  # which also makes gzip compare its checksum
-        raise InputError(f"{where}: goes on after its {size} values: {REPLACE}")
-    return values
-
-
-def _idx_header(shape: tuple[int, ...]) -> bytes:
-    return struct.pack(f">BBBB{len(shape)}I", 0, 0, UNSIGNED_BYTES, len(shape), *shape)
-
-
-def _sha256(array: Bytes, shape: tuple[int, ...]) -> str:
-    """SHA-256 of the IDX file of an array of this shape."""
-    digest = hashlib.sha256(_idx_header(shape))
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 # --- download -------------------------------------------------------------------------------
@@ -440,7 +323,7 @@ def export(dataset: Dataset, folder: Path) -> None:
         array = getattr(dataset, field)
         if field.endswith("images"):
             array = array.reshape(-1, *dataset.image_shape)
-        content = _idx_header(array.shape) + array.tobytes()
+        content = idx_header(array.shape) + array.tobytes()
         path = folder / file
         if not path.exists() or path.read_bytes() != content:
             store.write_bytes(path, content)
@@ -448,7 +331,7 @@ def export(dataset: Dataset, folder: Path) -> None:
 
 def _fetch_missing(name: str) -> list[Path]:
     folder = data_dir() / name
-    there = _find(folder)
+    there = find(folder)
     return [_fetch_file(name, field, folder) for field in FILES if field not in there]
 
 
@@ -459,13 +342,13 @@ def _fetch_file(name: str, field: str, folder: Path) -> Path:
     for mirror in MIRRORS:
         url = f"{mirror}{file}.gz"
         try:
-            array = _parse_idx(io.BytesIO(_download(url)), url, _n_dims(field))
-            if (sha256 := _sha256(array, array.shape)) != CHECKSUMS[name][file]:
+            array = parse_idx(io.BytesIO(_download(url)), url, n_dims_of(field))
+            if (sha256 := sha256_of(array, array.shape)) != CHECKSUMS[name][file]:
                 raise InputError(f"{url}: not the original, its SHA-256 is {sha256}")
         except InputError as error:
             refusals.append(str(error).removesuffix(f": {REPLACE}"))
         else:
-            store.write_bytes(path, _idx_header(array.shape) + array.tobytes())
+            store.write_bytes(path, idx_header(array.shape) + array.tobytes())
             return path
     raise InputError(
         f"{name}: {file} could not be downloaded ({'; '.join(refusals)}): "

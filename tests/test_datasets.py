@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from conftest import idx_bytes
 
-from qagrel import datasets
+from qagrel import datasets, idx
 from qagrel.datasets import CHECKSUMS, FILES, Dataset, load_dataset
 from qagrel.errors import InputError
 
@@ -201,7 +201,7 @@ def test_a_gzip_bomb_costs_no_memory(tmp_path: Path, announced: int) -> None:
     path.write_bytes(gzip.compress(header + bytes(2**25), 1))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"bomb: (goes on after its 1 values|ends after 33554432)"):
-        datasets.read_idx(path, 1)
+        idx.read_idx(path, 1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < announced + 5 * 2**20
@@ -211,7 +211,7 @@ def test_an_announced_size_beyond_what_gzip_can_hold_is_refused(tmp_path: Path) 
     path = tmp_path / "liar"
     path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0x30, 0, 0, 0])))
     with pytest.raises(InputError, match="too many for its size"):
-        datasets.read_idx(path, 1)
+        idx.read_idx(path, 1)
 
 
 DETERMINISTIC = hypothesis.settings(
@@ -235,7 +235,7 @@ def test_any_bytes_are_an_array_or_refused(
     path = tmp_path_factory.getbasetemp() / "fuzz"
     path.write_bytes(data)
     with contextlib.suppress(InputError):
-        array = datasets.read_idx(path, 3)
+        array = idx.read_idx(path, 3)
         assert idx_bytes(array) == (data if form == "plain" else gzip.decompress(data))
 
 
@@ -487,7 +487,7 @@ def real_mnist(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     shared = Path(__file__).parents[2] / "shared"
     if not (datasets.data_dir() / "mnist").is_dir() and (shared / "mnist").is_dir():
         monkeypatch.setenv("QAGREL_DATA_DIR", str(shared))
-    if len(datasets._find(datasets.data_dir() / "mnist")) < len(FILES):
+    if len(idx.find(datasets.data_dir() / "mnist")) < len(FILES):
         pytest.skip("the four MNIST files are in neither the data directory nor ../shared")
     return load_dataset("mnist", download=False)
 

@@ -22,7 +22,7 @@ LOCKS = ("requirements.lock", "requirements-oldest.lock")
 # A module imports only from rows above its own; so no row needs what stands below it.
 LAYERS = (
     {"errors", "kernels", "rules"},
-    {"spec", "store"},
+    {"spec", "store", "idx"},
     {"datasets", "network"},
     {"training", "trial", "equivalence"},
     {"history", "experiments"},
