@@ -126,7 +126,7 @@ def _spec_options() -> tuple[click.Option, ...]:
 
 def _option(name: str, field: "FieldInfo") -> click.Option:
     """The option of a field; RunSpec itself checks what is given, choices too."""
-    kinds: dict[Any, Any] = {int: int, float: float, float | None: float}
+    kinds: dict[Any, Any] = {int: int, int | None: int, float: float, float | None: float}
     names = [name for name in get_args(field.annotation) if isinstance(name, str)]
     if is_widths := isinstance(field.default, tuple):
         kinds[field.annotation] = _widths
@@ -181,7 +181,7 @@ def train(
 
     spec = RunSpec(**fields)
     paths = {} if out is None else _reserve(out, force)
-    dataset = datasets.load_dataset(spec.dataset)
+    dataset = datasets.dataset_of(spec)
     begin = time.perf_counter()
     with _progress(spec.max_epochs) as show:
         history = training.train(spec, dataset, record_batches=record_batches, on_epoch=show)
@@ -283,6 +283,7 @@ def _results(history: "History", seconds: float) -> dict[str, Any]:
     return {
         "id": history.spec.id,
         "spec": history.spec.model_dump(mode="json"),
+        "grey_max": history.grey_max,
         "status": history.status,
         "n_epochs": history.n_epochs,
         "diverged_at": history.diverged_at,
@@ -347,12 +348,12 @@ def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
 
     WEIGHTS is the .npz file that 'qagrel train --out' wrote.
     """
-    from qagrel import datasets, history
+    from qagrel import history
 
     run = history.load(weights)
     if run.status == "diverged":
         raise InputError(f"{weights}: this run diverged: train with a smaller learning rate")
-    data = datasets.load_dataset(run.spec.dataset if dataset is None else dataset)
+    data = _data_for(run, dataset)
     confusion = _confusion(run, data)
     n_right, n_samples = int(confusion.trace()), int(confusion.sum())
     accuracy = 100 * n_right / n_samples
@@ -364,11 +365,27 @@ def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
         click.echo(_matrix(confusion))
 
 
+def _data_for(run: "History", name: str | None) -> "Dataset":
+    """The data of that name, else those of the run, on the scale that the run was trained with."""
+    from qagrel import datasets
+    from qagrel.errors import say
+
+    data = datasets.load_dataset(name or run.spec.dataset, grey_max=run.grey_max)
+    if run.grey_max is None:
+        run.grey_max = data.grey_max
+    elif data.sha256 != run.dataset_sha256 and name is None:
+        say(f"{data.name}: its contents are not those that the run was trained on: they changed")
+    elif data.sha256 != run.dataset_sha256 and data.largest_level["train"] < run.grey_max:
+        say(
+            f"{data.name}: its grey levels end at {data.largest_level['train']}, but in the run "
+            f"{run.grey_max} stood for an activity of 1: it sees these images darker"
+        )
+    return data
+
+
 def _confusion(run: "History", data: "Dataset") -> "Ints":
     """Counts of test images, [true class, selected class]."""
     import numpy as np
-
-    from qagrel import network
 
     n_outputs = run.weights[-1].shape[1]
     if data.n_classes > n_outputs:
@@ -376,12 +393,7 @@ def _confusion(run: "History", data: "Dataset") -> "Ints":
             f"{data.name} has {data.n_classes} classes, but the network {n_outputs} outputs: "
             "choose the data that it was trained on"
         )
-    selected = network.predict(
-        run.weights,
-        data.test_images,
-        grey_max=data.grey_max,
-        input_scale=run.spec.input_scale,
-    )
+    selected = run.predict(data.test_images)
     confusion = np.zeros((n_outputs, n_outputs), np.int64)
     np.add.at(confusion, (data.test_labels, selected), 1)
     return confusion
@@ -435,26 +447,34 @@ def verify(name: str | None) -> None:
     from qagrel import datasets
 
     for each in _named(name):
-        for file, sha256 in datasets.verify(each).items():
+        dataset = datasets.load_dataset(each, download=False)
+        for file, sha256 in dataset.checksums.items():
             click.echo(f"{sha256}  {file}")
-        known = each in datasets.CHECKSUMS
-        click.echo(f"{each}: complete, and {'the original contents' if known else 'undamaged'}")
+        known = datasets.known_as(dataset)
+        contents = "the original contents" + (f" of {known}" if known != each else "")
+        click.echo(f"{each}: complete, and {contents if known else 'undamaged'}")
 
 
 @data.command()
 @name_argument
 @click.option("--out", type=click.Path(path_type=Path), help="write them to a JSON file")
+@click.option(
+    "--grey-max",
+    type=int,
+    help="grey level of activity 1  [default: the largest in training]",
+)
 @json_option
-def info(name: str | None, out: Path | None, as_json: bool) -> None:
-    """Describe samples, classes and contents."""
+def info(name: str | None, out: Path | None, grey_max: int | None, as_json: bool) -> None:
+    """Describe samples, classes, scale and contents."""
     from qagrel import datasets, store
 
     for each in _named(name):
-        facts = datasets.describe(datasets.load_dataset(each, download=False))
+        dataset = datasets.load_dataset(each, download=False, grey_max=grey_max)
+        facts = datasets.describe(dataset)
         if out is not None:
             store.write_json(out, facts)
             continue
-        click.echo(_json(facts) if as_json else _description(facts))
+        click.echo(_json(facts) if as_json else _description(dataset, facts))
 
 
 def _named(name: str | None) -> list[str]:
@@ -463,19 +483,22 @@ def _named(name: str | None) -> list[str]:
     return list(datasets.CHECKSUMS) if name is None else [name]
 
 
-def _description(facts: dict[str, Any]) -> str:
+def _description(dataset: "Dataset", facts: dict[str, Any]) -> str:
     """What a data set holds, on a few lines."""
+    from qagrel import datasets
+
     rows, columns = facts["image_shape"]
     lines = [
         f"{facts['name']}: images of {rows} x {columns} pixels, grey levels up to "
-        f"{facts['grey_max']}, {facts['n_classes']} classes"
+        f"{max(dataset.largest_level.values())}, {facts['n_classes']} classes"
     ]
     for part in ("train", "test"):
         counts = facts[part]["per_class"]
         lines.append(
             f"  {part:<6} {facts[part]['samples']} samples, {min(counts)} to {max(counts)} a class"
         )
-    return "\n".join([*lines, f"  sha256 {facts['sha256']}"])
+    scale = f"level {dataset.grey_max} is an activity of 1 ({datasets.scale_origin(dataset)})"
+    return "\n".join([*lines, f"  scale  {scale}", f"  sha256 {facts['sha256']}"])
 
 
 # --- the replication ------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 A data set is four arrays, each in a file of its own (`qagrel.idx`).
 """
 
+import dataclasses
 import errno
 import hashlib
 import io
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from qagrel import store
-from qagrel.errors import InputError
+from qagrel.errors import InputError, say
 from qagrel.idx import (
     FILES,
     REPLACE,
@@ -30,7 +31,7 @@ from qagrel.idx import (
     read_idx,
     sha256_of,
 )
-from qagrel.spec import nearest
+from qagrel.spec import RunSpec, nearest
 
 CHECKSUMS = {  # SHA-256 of the files, decompressed: the compressed bytes differ between mirrors
     "digits": {
@@ -79,14 +80,15 @@ class Dataset:
     name : as it was asked for.
     train_images, test_images : grey levels, uint8 of shape (n, rows * columns).
     train_labels, test_labels : classes, uint8 of shape (n,).
-    grey_max : the grey level that stands for an activity of 1.
+    grey_max : the grey level that stands for an activity of 1, from 1 to 255.
     n_classes : number of classes; they are counted from 0.
     image_shape : (rows, columns).
 
     Raises
     ------
     InputError
-        When the arrays do not fit each other, or a label is not a class.
+        When the arrays do not fit each other, a label is not a class, all images of a part are
+        black, or another field is impossible.
     """
 
     name: str
@@ -99,22 +101,32 @@ class Dataset:
     image_shape: tuple[int, int]
 
     def __post_init__(self) -> None:
+        self._settle("name", _text("name", self.name))
+        self._settle("image_shape", _image_shape(self.image_shape))
+        self._settle("n_classes", _whole("n_classes", self.n_classes, 2, 256))
         for part in ("train", "test"):
+            for kind in ("images", "labels"):
+                self._check_type(f"{part}_{kind}")
             self._check(part, getattr(self, f"{part}_images"), getattr(self, f"{part}_labels"))
+        self._settle("grey_max", _whole("grey_max", self.grey_max, 1, 255))
+
+    def _settle(self, field: str, value: Any) -> None:
+        object.__setattr__(self, field, value)
+
+    def _check_type(self, field: str) -> None:
+        array = getattr(self, field)
+        inner = (math.prod(self.image_shape),) if field.endswith("images") else ()
+        if not isinstance(array, np.ndarray):
+            found = type(array).__name__
+        elif array.dtype != np.uint8 or not array.ndim or array.shape[1:] != inner:
+            found = f"{array.dtype} of shape {array.shape}"
+        else:
+            return
+        wanted = f"(n, {inner[0]})" if inner else "(n,)"
+        raise InputError(f"{self.name}: {field} are {found}: give uint8 of shape {wanted}")
 
     def _check(self, part: str, images: Bytes, labels: Bytes) -> None:
         images_file, labels_file = FILES[f"{part}_images"], FILES[f"{part}_labels"]
-        n_pixels = math.prod(self.image_shape)
-        if images.dtype != np.uint8 or images.shape[1:] != (n_pixels,):
-            raise InputError(
-                f"{self.name}: {part}_images are {images.dtype} of shape {images.shape}: "
-                f"give uint8 of shape (n, {n_pixels})"
-            )
-        if labels.dtype != np.uint8 or labels.ndim != 1:
-            raise InputError(
-                f"{self.name}: {part}_labels are {labels.dtype} of shape {labels.shape}: "
-                "give uint8 of shape (n,)"
-            )
         if labels.size != len(images) or not labels.size:
             raise InputError(
                 f"{self.name}: {len(images)} images in {images_file} but {labels.size} labels in "
@@ -125,6 +137,23 @@ class Dataset:
                 f"{self.name}: label {highest} of sample {labels.argmax()} in {labels_file} is out "
                 f"of range, the classes are 0 to {self.n_classes - 1}: {REPLACE}"
             )
+        if not self.largest_level[part]:
+            raise InputError(
+                f"{self.name}: the images in {images_file} are all black, every grey level is 0: "
+                f"{REPLACE}"
+            )
+
+    @cached_property
+    def largest_level(self) -> dict[str, int]:
+        """The largest grey level in the images of each part."""
+        parts = {"train": self.train_images, "test": self.test_images}
+        return {part: int(images.max(initial=0)) for part, images in parts.items()}
+
+    def scaled(self, grey_max: int | None) -> "Dataset":
+        """These data with another grey level for an activity of 1; None keeps it."""
+        if grey_max is None or grey_max == self.grey_max:
+            return self
+        return dataclasses.replace(self, grey_max=grey_max)
 
     @cached_property
     def checksums(self) -> dict[str, str]:
@@ -142,6 +171,28 @@ class Dataset:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{field}: {value!r} is not possible: give a text")
+    return value
+
+
+def _image_shape(value: Any) -> tuple[int, int]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise InputError(f"image_shape: {value!r} is not possible: give (rows, columns)")
+    rows, columns = (_whole("image_shape", size, 1, 2**16) for size in value)
+    return rows, columns
+
+
+def _whole(field: str, value: Any, least: int, most: int) -> int:
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or not least <= value <= most:
+        raise InputError(
+            f"{field}: {value!r} is not possible: give a whole number from {least} to {most}"
+        )
+    return int(value)
+
+
 # --- by name or by folder -------------------------------------------------------------------
 
 
@@ -150,8 +201,12 @@ def data_dir() -> Path:
     return Path(os.environ.get("QAGREL_DATA_DIR") or "data")
 
 
-def load_dataset(name_or_path: str | os.PathLike[str], download: bool = True) -> Dataset:
+def load_dataset(
+    name_or_path: str | os.PathLike[str], download: bool = True, *, grey_max: int | None = None
+) -> Dataset:
     """Load a data set; its arrays are read-only.
+
+    What is doubtful in it is said in a line on standard error.
 
     Parameters
     ----------
@@ -159,6 +214,8 @@ def load_dataset(name_or_path: str | os.PathLike[str], download: bool = True) ->
         ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not,
         whose classes are 0 to the highest training label.
     download : get missing files of ``mnist`` from a mirror.
+    grey_max : the grey level that stands for an activity of 1; by default the largest one of the
+        training images.
 
     Raises
     ------
@@ -167,8 +224,33 @@ def load_dataset(name_or_path: str | os.PathLike[str], download: bool = True) ->
         ``mnist`` or ``digits`` are not what the published results were made from.
     """
     name = os.fspath(name_or_path)
-    if name not in CHECKSUMS:
-        return _read_folder(name, _folder(name))
+    dataset = _known(name, download) if name in CHECKSUMS else _read_folder(name, _folder(name))
+    if grey_max is None and dataset.grey_max < 255 and known_as(dataset) is None:
+        say(
+            f"{name}: the largest grey level of its training images, {dataset.grey_max}, is taken "
+            "for an activity of 1: set --grey-max, or grey_max, if it stands for another"
+        )
+    dataset = dataset.scaled(grey_max)
+    if (level := dataset.largest_level["test"]) > dataset.grey_max:
+        say(
+            f"{name}: its test images go up to grey level {level}, beyond the {dataset.grey_max} "
+            "that stands for an activity of 1: set --grey-max, or grey_max, if that is wrong"
+        )
+    return dataset
+
+
+def dataset_of(spec: RunSpec) -> Dataset:
+    """Load the data of a run (`load_dataset`)."""
+    return load_dataset(spec.dataset, grey_max=spec.grey_max)
+
+
+def known_as(dataset: Dataset) -> str | None:
+    """The name of the data set that these data are, by the checksums of all four files."""
+    return next((n for n, sums in CHECKSUMS.items() if sums == dataset.checksums), None)
+
+
+def _known(name: str, download: bool) -> Dataset:
+    """A data set by name, its contents checked."""
     if name == "digits":
         dataset = _digits()
         remedy = "install the locked version of scikit-learn"
@@ -196,8 +278,19 @@ def verify(name_or_path: str | os.PathLike[str]) -> dict[str, str]:
     return load_dataset(name_or_path, download=False).checksums
 
 
+def scale_origin(dataset: Dataset) -> str:
+    """Where the grey level that stands for an activity of 1 comes from, in two words or more."""
+    if dataset.grey_max != dataset.largest_level["train"]:
+        return "set"
+    return "known data" if known_as(dataset) else "largest of the training images"
+
+
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Numbers of samples, in all and of each class, shape and checksums, ready for JSON."""
+    """Numbers of samples, in all and of each class, shape and checksums, ready for JSON.
+
+    Where the scale comes from is in it for other than the known data.
+    """
+    origin = scale_origin(dataset)
     counts = {
         part: {"samples": labels.size, "per_class": np.bincount(labels, minlength=n).tolist()}
         for n in [dataset.n_classes]
@@ -207,6 +300,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "image_shape": list(dataset.image_shape),
         "grey_max": dataset.grey_max,
+        **({} if origin == "known data" else {"grey_max_from": origin}),
         "n_classes": dataset.n_classes,
         **counts,
         "checksums": dataset.checksums,
@@ -268,7 +362,7 @@ def _read_folder(name: str, folder: Path) -> Dataset:
         train_labels,
         test_images.reshape(len(test_images), -1),
         test_labels,
-        grey_max=255,
+        grey_max=int(train_images.max()),
         n_classes=_count_classes(paths["train_labels"], train_labels),
         image_shape=(image_shape[0], image_shape[1]),
     )

@@ -56,6 +56,9 @@ class RunSpec(BaseModel):
     input_scale: Literal["grey", "binary"] = Field(
         "grey", description="grey levels in [0, 1], or 0 and 1 by the middle level"
     )
+    grey_max: int | None = Field(
+        None, ge=1, le=255, description="grey level of activity 1  [default: the data's largest]"
+    )
     weight_range: float = Field(
         0.05, gt=0, allow_inf_nan=False, description="initial weights are within +- this"
     )

@@ -16,7 +16,6 @@ import importlib
 import json
 import os
 import platform
-import sys
 import threading
 import time
 import warnings
@@ -31,11 +30,11 @@ import numpy as np
 from tqdm import tqdm
 
 from qagrel import history as files
-from qagrel.datasets import Dataset, load_dataset
-from qagrel.errors import InputError
+from qagrel.datasets import Dataset, dataset_of, load_dataset
+from qagrel.errors import InputError, say
 from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
-from qagrel.training import History, Row, check_fit, train
+from qagrel.training import History, Row, check_fit, settle, train
 
 PAPER_RULES = ("q-agrel", "error-bp")
 SECONDS_TO_CONNECT = 10  # to a scheduler
@@ -164,8 +163,7 @@ def run(
     on_wait : called every second while another process has its turn; an exception that it raises
         ends the waiting.
     """
-    dataset = load_dataset(spec.dataset) if dataset is None else dataset
-    check_fit(spec, dataset)
+    spec, dataset = settle(spec, dataset)
     path = _path(spec, dataset)
     with turn(path, on_wait):
         history = kept(spec, dataset)
@@ -181,15 +179,16 @@ def kept(spec: RunSpec, dataset: Dataset) -> History | None:
 
     A damaged file counts for nothing, which one line on standard error says.
     """
+    spec, dataset = settle(spec, dataset)
     path = _path(spec, dataset)
     if not path.exists():
         return None
     try:
         history = files.load(path)
-        if history.spec != spec:
+        if (history.spec, history.dataset_sha256) != (spec, dataset.sha256):
             raise InputError(f"{path} holds another run than its name says: remove it")
     except InputError as error:
-        _say(f"{str(error).rpartition(': ')[0]}: it is trained again")
+        say(f"{str(error).rpartition(': ')[0]}: it is trained again")
         return None
     return history
 
@@ -228,11 +227,6 @@ def _keep(history: History, path: Path) -> None:
     files.save(history, path)
 
 
-def _say(sentence: str) -> None:
-    """A line on standard error, above any progress display."""
-    tqdm.write(f"qagrel: {sentence}", file=sys.stderr)
-
-
 def run_all(
     specs: Sequence[RunSpec],
     workers: int | None = None,
@@ -249,9 +243,11 @@ def run_all(
     title : what the progress display calls them.
     """
     _end_with_dvc()
-    datasets = {name: load_dataset(name) for name in {spec.dataset for spec in specs}}
-    for spec in specs:
-        check_fit(spec, datasets[spec.dataset])
+    unlike = {(spec.dataset, spec.grey_max): spec for spec in specs}
+    loaded = {key: dataset_of(spec) for key, spec in unlike.items()}
+    datasets = [loaded[spec.dataset, spec.grey_max] for spec in specs]
+    for spec, dataset in zip(specs, datasets, strict=True):
+        check_fit(spec, dataset)
     for spec in specs:
         arithmetic_of(spec)  # compiled and computed once, before the threads
     with _Progress(specs, title) as progress:
@@ -279,13 +275,13 @@ def _watch_parent() -> None:
         while os.getppid() == parent and os.getsid(parent) == os.getsid(0):
             time.sleep(0.5)
     try:
-        _say("stopped, since DVC is gone; finished runs are kept: the same command goes on")
+        say("stopped, since DVC is gone; finished runs are kept: the same command goes on")
     finally:  # the terminal may be gone too
         os._exit(130)
 
 
 def _on_threads(
-    specs: Sequence[RunSpec], datasets: dict[str, Dataset], workers: int, progress: "_Progress"
+    specs: Sequence[RunSpec], datasets: Sequence[Dataset], workers: int, progress: "_Progress"
 ) -> list[History]:
     """Runs on threads, which share the data: the kernels release the interpreter's lock."""
     stop = threading.Event()
@@ -306,7 +302,7 @@ def _on_threads(
 
         threads.add(threading.current_thread())
         go_on()
-        history = run(specs[i], datasets[specs[i].dataset], on_epoch=on_epoch, on_wait=on_wait)
+        history = run(specs[i], datasets[i], on_epoch=on_epoch, on_wait=on_wait)
         progress.finished(i, history.n_epochs)
         return history
 
@@ -321,14 +317,14 @@ def _on_threads(
 
 
 def _on_cluster(
-    specs: Sequence[RunSpec], datasets: dict[str, Dataset], scheduler: str, progress: "_Progress"
+    specs: Sequence[RunSpec], datasets: Sequence[Dataset], scheduler: str, progress: "_Progress"
 ) -> list[History]:
     """Runs on the workers of a Dask cluster; those that are kept already are not sent."""
     histories, paths = {}, {}
     for i, spec in enumerate(specs):
-        history = kept(spec, datasets[spec.dataset])
+        history = kept(spec, datasets[i])
         if history is None:
-            paths[i] = _path(spec, datasets[spec.dataset])
+            paths[i] = _path(spec, datasets[i])
         else:
             histories[i] = history
             progress.finished(i, history.n_epochs)
@@ -384,7 +380,7 @@ def _cluster(scheduler: str) -> Iterator[None]:
 def _remote(i: int, spec: RunSpec, key: str) -> tuple[int, History]:
     """One run on a worker, which has the code and the data itself."""
     try:
-        dataset = _remote_dataset(spec.dataset)
+        dataset = _remote_dataset(spec.dataset, grey_max=spec.grey_max)
         if run_key(spec, dataset) != key:
             raise InputError(
                 "other data, or other numbers computed, than on the machine that asks: give both "
@@ -427,7 +423,7 @@ class _Progress:
         """A run is in the hands of another process, which is said once."""
         with self.lock:
             if not self.waits:
-                _say("another process trains some of these runs: waiting for it")
+                say("another process trains some of these runs: waiting for it")
             self.waits = True
 
     def finished(self, i: int, n_epochs: int) -> None:

@@ -499,3 +499,105 @@ def test_mnist_is_whole(real_mnist: Dataset) -> None:
     assert real_mnist.n_classes == 10
     assert real_mnist.image_shape == (28, 28)
     assert np.bincount(real_mnist.test_labels)[[0, 1]].tolist() == [980, 1135]
+
+
+# --- the scale ------------------------------------------------------------------------------
+
+LARGEST = "is taken for an activity of 1: set --grey-max, or grey_max, if it stands for another"
+Err = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Folder:
+    """Return a function that writes a data set, changed in some arrays, and gives its folder."""
+
+    def write(dataset: Dataset, **changes: object) -> Path:
+        datasets.export(dataclasses.replace(dataset, **changes), tmp_path / "written")
+        return tmp_path / "written"
+
+    return write
+
+
+def test_known_data_in_a_folder_have_their_scale(
+    digits: Dataset, written: Folder, capsys: Err
+) -> None:
+    found = load_dataset(written(digits))
+    assert (found.grey_max, found.sha256) == (16, digits.sha256)
+    assert datasets.scale_origin(found) == datasets.scale_origin(digits) == "known data"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("largest", [1, 100, 254, 255])
+def test_the_scale_is_that_of_the_data_which_is_said_where_it_is_doubtful(
+    patches: Dataset, written: Folder, capsys: Err, largest: int
+) -> None:
+    share = patches.train_images / patches.train_images.max()
+    images = np.ceil(share * largest).astype(np.uint8)
+    found = load_dataset(folder := written(patches, train_images=images, test_images=images[:15]))
+    assert found.grey_max == largest
+    assert datasets.describe(found)["grey_max_from"] == "largest of the training images"
+    said = (
+        f"qagrel: {folder}: the largest grey level of its training images, {largest}, {LARGEST}\n"
+    )
+    assert capsys.readouterr().err == ("" if largest == 255 else said)
+
+
+def test_a_scale_that_is_set_is_not_doubted(patches: Dataset, written: Folder, capsys: Err) -> None:
+    found = load_dataset(written(patches), grey_max=250)
+    assert (found.grey_max, datasets.scale_origin(found)) == (250, "set")
+    assert found.sha256 == patches.scaled(250).sha256
+    assert capsys.readouterr().err == ""
+
+
+def test_test_images_beyond_the_scale_are_told(
+    patches: Dataset, written: Folder, capsys: Err
+) -> None:
+    brighter = patches.test_images.copy()
+    brighter[0, 0] = 255
+    folder = written(patches, test_images=brighter)
+    level = load_dataset(folder).grey_max
+    _, beyond = capsys.readouterr().err.splitlines()
+    assert level == patches.train_images.max() < 255
+    assert f"its test images go up to grey level 255, beyond the {level} that stands" in beyond
+
+
+def test_a_scale_of_other_than_a_grey_level_is_refused() -> None:
+    with pytest.raises(InputError, match=r"\Agrey_max: 0 is not possible"):
+        load_dataset("digits", grey_max=0)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_black_images_are_refused(idx_folder: Folder, part: str) -> None:
+    file = FILES[f"{part}_images"]
+    path = idx_folder() / file
+    path.write_bytes(path.read_bytes()[:16] + bytes(len(path.read_bytes()) - 16))
+    with pytest.raises(InputError, match=f"the images in {file} are all black"):
+        load_dataset(path.parent)
+
+
+IMPOSSIBLE = {
+    "name": ["", None, 1],
+    "grey_max": [0, -1, 256, 300, float("nan"), 16.0, True, np.True_, "16", None],
+    "n_classes": [1, 0, -1, 257, 10.0, True, None],
+    "image_shape": [None, 8, (64,), (8, 8, 1), (8.0, 8), (0, 64), (-8, -8), (True, 64), "88"],
+    "train_images": [None, [[0]], np.zeros(5, np.uint8), np.uint8(1)],
+    "test_labels": [None, [0], np.uint8(1)],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field in IMPOSSIBLE for value in IMPOSSIBLE[field]]
+)
+def test_impossible_fields_are_refused_by_name(digits: Dataset, field: str, value: object) -> None:
+    with pytest.raises(InputError, match=rf"\A(digits: )?{field}(: | are )[^\n]+\Z"):
+        dataclasses.replace(digits, **{field: value})
+
+
+def test_numbers_of_numpy_are_numbers(digits: Dataset) -> None:
+    numbers = {
+        "grey_max": np.int64(16),
+        "n_classes": np.uint8(10),
+        "image_shape": [np.int32(8)] * 2,
+    }
+    found = dataclasses.replace(digits, **numbers)
+    assert datasets.describe(found) == datasets.describe(digits)

@@ -252,7 +252,7 @@ def test_several_data_sets_in_one_sweep(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch, patches: Dataset
 ) -> None:
     known = {spec.dataset: load_dataset(spec.dataset), "patches": patches}
-    monkeypatch.setattr(sweep, "load_dataset", known.__getitem__)
+    monkeypatch.setattr(sweep, "dataset_of", lambda spec: known[spec.dataset])
     specs = [spec, spec.replace(dataset="patches")]
     histories = sweep.run_all(specs, workers=2)
     for history in histories:
@@ -398,3 +398,37 @@ def test_the_fingerprint_sees_the_last_bits(
     monkeypatch.setattr(network, "draw_weights", changed)
     same = real_fingerprint.__wrapped__() == real_fingerprint()
     assert same == (relative_change == 0)
+
+
+# --- data made by hand, and another scale ----------------------------------------------------
+
+
+def test_a_run_on_data_made_by_hand_is_kept_under_their_name(
+    patches: Dataset, trained: list[int]
+) -> None:
+    spec = RunSpec(hidden=(5,), batch_size=4, max_epochs=3, validation_size=10)
+    first, second = sweep.run(spec, patches), sweep.run(spec, patches)
+    assert trained == [0]
+    assert first.spec == second.spec == spec.replace(dataset="patches")
+    kept = sweep.kept(spec, patches)
+    assert kept is not None
+    assert contents(kept) == contents(first)
+
+
+def test_a_kept_run_on_other_data_is_trained_again(
+    spec: RunSpec, state: Path, trained: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = load_dataset(spec.dataset)
+    sweep.run(spec, dataset)
+    [path] = state.glob("*.npz")
+    save(train(spec, replace(dataset, train_images=dataset.train_images[::-1].copy())), path)
+    assert contents(sweep.run(spec)) == contents(train(spec))
+    assert trained == [0, 0]
+    assert "holds another run than its name says" in capsys.readouterr().err
+
+
+def test_runs_of_one_sweep_may_differ_in_scale(spec: RunSpec) -> None:
+    specs = [spec.replace(grey_max=grey_max) for grey_max in (None, 255)]
+    specs.append(specs[0].replace(seed=1))
+    for history, spec in zip(sweep.run_all(specs, workers=2), specs, strict=True):
+        assert contents(history) == contents(train(spec))
