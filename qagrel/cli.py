@@ -284,6 +284,7 @@ def _results(history: "History", seconds: float) -> dict[str, Any]:
         "id": history.spec.id,
         "spec": history.spec.model_dump(mode="json"),
         "grey_max": history.grey_max,
+        "classes": list(history.classes),
         "status": history.status,
         "n_epochs": history.n_epochs,
         "diverged_at": history.diverged_at,
@@ -348,62 +349,67 @@ def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
 
     WEIGHTS is the .npz file that 'qagrel train --out' wrote.
     """
-    from qagrel import history
+    from qagrel import datasets, history
 
     run = history.load(weights)
     if run.status == "diverged":
         raise InputError(f"{weights}: this run diverged: train with a smaller learning rate")
-    data = _data_for(run, dataset)
+    data = datasets.load_dataset(dataset or run.spec.dataset, grey_max=run.grey_max)
+    if run.grey_max is None:  # of an earlier format
+        run.grey_max = data.grey_max
     confusion = _confusion(run, data)
+    _say_what_is_unlike(run, data, named=dataset is not None)
     n_right, n_samples = int(confusion.trace()), int(confusion.sum())
     accuracy = 100 * n_right / n_samples
     if as_json:
         results = {"dataset": data.name, "n_samples": n_samples, "accuracy": accuracy}
-        click.echo(_json({**results, "confusion": confusion.tolist()}))
+        labels = list(run.classes)
+        click.echo(_json({**results, "classes": labels, "confusion": confusion.tolist()}))
     else:
         click.echo(f"{accuracy:.2f} % ({n_right} of {n_samples} test images of {data.name})\n")
-        click.echo(_matrix(confusion))
+        click.echo(_matrix(confusion, run.classes))
 
 
-def _data_for(run: "History", name: str | None) -> "Dataset":
-    """The data of that name, else those of the run, on the scale that the run was trained with."""
-    from qagrel import datasets
+def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
+    """Say where a run sees other data than those that it was trained on otherwise than they are."""
     from qagrel.errors import say
 
-    data = datasets.load_dataset(name or run.spec.dataset, grey_max=run.grey_max)
-    if run.grey_max is None:
-        run.grey_max = data.grey_max
-    elif data.sha256 != run.dataset_sha256 and name is None:
+    if run.dataset_sha256 in (None, data.sha256):
+        return
+    if not named:
         say(f"{data.name}: its contents are not those that the run was trained on: they changed")
-    elif data.sha256 != run.dataset_sha256 and data.largest_level["train"] < run.grey_max:
+    elif (level := data.largest_level["train"]) < data.grey_max:
         say(
-            f"{data.name}: its grey levels end at {data.largest_level['train']}, but in the run "
-            f"{run.grey_max} stood for an activity of 1: it sees these images darker"
+            f"{data.name}: its grey levels end at {level}, but in the run {run.grey_max} stood for "
+            "an activity of 1: it sees these images darker"
         )
-    return data
 
 
 def _confusion(run: "History", data: "Dataset") -> "Ints":
     """Counts of test images, [true class, selected class]."""
     import numpy as np
 
-    n_outputs = run.weights[-1].shape[1]
-    if data.n_classes > n_outputs:
+    from qagrel.labels import spans
+
+    if strange := sorted(set(data.classes) - set(run.classes)):
         raise InputError(
-            f"{data.name} has {data.n_classes} classes, but the network {n_outputs} outputs: "
-            "choose the data that it was trained on"
+            f"{data.name} has the labels {spans(strange)}, but those of the run are "
+            f"{spans(run.classes)}: choose data like those that it was trained on"
         )
-    selected = run.predict(data.test_images)
-    confusion = np.zeros((n_outputs, n_outputs), np.int64)
-    np.add.at(confusion, (data.test_labels, selected), 1)
+    true, selected = (
+        np.searchsorted(run.classes, labels)
+        for labels in (data.labels_of(data.test_labels), run.predict(data.test_images))
+    )
+    confusion = np.zeros((len(run.classes), len(run.classes)), np.int64)
+    np.add.at(confusion, (true, selected), 1)
     return confusion
 
 
-def _matrix(confusion: "Ints") -> str:
-    """A confusion matrix with a heading and a class before each row."""
-    width = len(str(confusion.max())) + 2
-    classes = range(len(confusion))
-    rows = [["true", *classes], *([k, *confusion[k]] for k in classes)]
+def _matrix(confusion: "Ints", classes: "Sequence[int]") -> str:
+    """A confusion matrix with a heading and the label of its class before each row."""
+    width = len(str(max(confusion.max(), *classes))) + 2
+    counted = zip(classes, confusion, strict=True)
+    rows = [["true", *classes], *([label, *counts] for label, counts in counted)]
     lines = [f"{head:>4}" + "".join(f"{n:>{width}}" for n in row) for head, *row in rows]
     return "\n".join([f"{'':<4}{'':<{width - 1}}selected", *lines])
 
@@ -486,12 +492,15 @@ def _named(name: str | None) -> list[str]:
 def _description(dataset: "Dataset", facts: dict[str, Any]) -> str:
     """What a data set holds, on a few lines."""
     from qagrel import datasets
+    from qagrel.labels import spans
 
     rows, columns = facts["image_shape"]
     lines = [
         f"{facts['name']}: images of {rows} x {columns} pixels, grey levels up to "
         f"{max(dataset.largest_level.values())}, {facts['n_classes']} classes"
     ]
+    if "classes" in facts:
+        lines[0] += f", labelled {spans(facts['classes'])}"
     for part in ("train", "test"):
         counts = facts[part]["per_class"]
         lines.append(

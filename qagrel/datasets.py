@@ -31,6 +31,7 @@ from qagrel.idx import (
     read_idx,
     sha256_of,
 )
+from qagrel.labels import are_counted, classes_of, numbered, spans
 from qagrel.spec import RunSpec, nearest
 
 CHECKSUMS = {  # SHA-256 of the files, decompressed: the compressed bytes differ between mirrors
@@ -79,10 +80,11 @@ class Dataset:
     ----------
     name : as it was asked for.
     train_images, test_images : grey levels, uint8 of shape (n, rows * columns).
-    train_labels, test_labels : classes, uint8 of shape (n,).
+    train_labels, test_labels : numbers of classes, counted from 0, uint8 of shape (n,).
     grey_max : the grey level that stands for an activity of 1, from 1 to 255.
-    n_classes : number of classes; they are counted from 0.
+    n_classes : number of classes.
     image_shape : (rows, columns).
+    classes : the label of each class as it came, rising; by default its number.
 
     Raises
     ------
@@ -99,11 +101,13 @@ class Dataset:
     grey_max: int
     n_classes: int
     image_shape: tuple[int, int]
+    classes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         self._settle("name", _text("name", self.name))
         self._settle("image_shape", _image_shape(self.image_shape))
         self._settle("n_classes", _whole("n_classes", self.n_classes, 2, 256))
+        self._settle("classes", _classes(self.classes, self.n_classes))
         for part in ("train", "test"):
             for kind in ("images", "labels"):
                 self._check_type(f"{part}_{kind}")
@@ -158,11 +162,20 @@ class Dataset:
     @cached_property
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each array's file, decompressed, by its name."""
-        return {
-            FILES[field]: sha256_of(array, (len(array), *self.image_shape)[: n_dims_of(field)])
-            for field, array in vars(self).items()
-            if field in FILES
-        }
+        return {FILES[field]: sha256_of(*self.content(field)) for field in FILES}
+
+    def content(self, field: str) -> tuple[Bytes, tuple[int, ...]]:
+        """What the file of an array holds, labels as they came, and its shape there."""
+        array: Bytes = getattr(self, field)
+        if field.endswith("images"):
+            return array, (len(array), *self.image_shape)
+        return self.labels_of(array), array.shape
+
+    def labels_of(self, numbers: Bytes) -> Bytes:
+        """The labels, as they came, of classes by their numbers."""
+        if are_counted(self.classes):
+            return numbers
+        return np.array(self.classes, np.uint8)[numbers]
 
     @cached_property
     def sha256(self) -> str:
@@ -182,6 +195,16 @@ def _image_shape(value: Any) -> tuple[int, int]:
         raise InputError(f"image_shape: {value!r} is not possible: give (rows, columns)")
     rows, columns = (_whole("image_shape", size, 1, 2**16) for size in value)
     return rows, columns
+
+
+def _classes(value: Any, n_classes: int) -> tuple[int, ...]:
+    given = tuple(value) or tuple(range(n_classes)) if isinstance(value, tuple | list) else ()
+    labels = tuple(_whole("classes", label, 0, 255) for label in given)
+    if len(labels) != n_classes or list(labels) != sorted(set(labels)):
+        raise InputError(
+            f"classes: {value!r} is not possible: give {n_classes} different labels, rising"
+        )
+    return labels
 
 
 def _whole(field: str, value: Any, least: int, most: int) -> int:
@@ -211,8 +234,8 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : ``digits`` (scikit-learn's, 8 x 8 pixels), ``mnist`` (from the folder
-        ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not,
-        whose classes are 0 to the highest training label.
+        ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not.
+        Its classes are the labels that occur in training, in their order.
     download : get missing files of ``mnist`` from a mirror.
     grey_max : the grey level that stands for an activity of 1; by default the largest one of the
         training images.
@@ -229,6 +252,11 @@ def load_dataset(
         say(
             f"{name}: the largest grey level of its training images, {dataset.grey_max}, is taken "
             "for an activity of 1: set --grey-max, or grey_max, if it stands for another"
+        )
+    if not are_counted(dataset.classes):
+        say(
+            f"{name}: its labels are {spans(dataset.classes)}: the classes 0 to "
+            f"{dataset.n_classes - 1} stand for them in this order"
         )
     dataset = dataset.scaled(grey_max)
     if (level := dataset.largest_level["test"]) > dataset.grey_max:
@@ -288,7 +316,8 @@ def scale_origin(dataset: Dataset) -> str:
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Numbers of samples, in all and of each class, shape and checksums, ready for JSON.
 
-    Where the scale comes from is in it for other than the known data.
+    Where the scale comes from is in it for other than the known data, and labels where they are
+    not the numbers of their classes.
     """
     origin = scale_origin(dataset)
     counts = {
@@ -302,6 +331,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "grey_max": dataset.grey_max,
         **({} if origin == "known data" else {"grey_max_from": origin}),
         "n_classes": dataset.n_classes,
+        **({} if are_counted(dataset.classes) else {"classes": list(dataset.classes)}),
         **counts,
         "checksums": dataset.checksums,
         "sha256": dataset.sha256,
@@ -356,31 +386,18 @@ def _read_folder(name: str, folder: Path) -> Dataset:
             f"{paths['test_images']}: its images have the shape {test_images.shape[1:]}, but the "
             f"training images {image_shape}: take both from the same source"
         )
+    classes = classes_of(str(paths["train_labels"]), train_labels)
     return Dataset(
         name,
         train_images.reshape(len(train_images), -1),
-        train_labels,
+        numbered(str(paths["train_labels"]), train_labels, classes),
         test_images.reshape(len(test_images), -1),
-        test_labels,
+        numbered(str(paths["test_labels"]), test_labels, classes),
         grey_max=int(train_images.max()),
-        n_classes=_count_classes(paths["train_labels"], train_labels),
+        n_classes=len(classes),
         image_shape=(image_shape[0], image_shape[1]),
+        classes=classes,
     )
-
-
-def _count_classes(path: Path, labels: Bytes) -> int:
-    """Classes from 0 to the highest label; refused where most of them have no sample.
-
-    A damaged label would otherwise add output units that no sample ever rewards.
-    """
-    n_classes = int(labels.max()) + 1
-    n_present = np.unique(labels).size
-    if 2 * n_present < n_classes:
-        raise InputError(
-            f"{path}: label {n_classes - 1} of sample {labels.argmax()} is out of range, only "
-            f"{n_present} classes have samples: number the classes from 0, or {REPLACE}"
-        )
-    return n_classes
 
 
 # --- download -------------------------------------------------------------------------------
@@ -414,10 +431,8 @@ def fetch(name: str) -> list[Path]:
 def export(dataset: Dataset, folder: Path) -> None:
     """Write a data set as decompressed IDX files, those that are there already excepted."""
     for field, file in FILES.items():
-        array = getattr(dataset, field)
-        if field.endswith("images"):
-            array = array.reshape(-1, *dataset.image_shape)
-        content = idx_header(array.shape) + array.tobytes()
+        array, shape = dataset.content(field)
+        content = idx_header(shape) + array.tobytes()
         path = folder / file
         if not path.exists() or path.read_bytes() != content:
             store.write_bytes(path, content)

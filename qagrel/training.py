@@ -42,6 +42,7 @@ class History:
     test_accuracy : percent of the test samples, greedy; NaN if the run diverged.
     status : "converged" by the stopping rule, "max-epochs" or "diverged" (weights not finite).
     grey_max : grey level that stood for an activity of 1; None if unknown, as in files of format 1.
+    classes : the label of each class, as in `Dataset.classes`.
     dataset_sha256 : `Dataset.sha256` of the data that it was trained on, None if unknown.
     """
 
@@ -56,6 +57,7 @@ class History:
     test_accuracy: float = float("nan")
     status: str = "max-epochs"
     grey_max: int | None = None
+    classes: tuple[int, ...] = ()
     dataset_sha256: str | None = None
 
     @property
@@ -87,7 +89,9 @@ class History:
         return pd.DataFrame(self.rows)
 
     def predict(self, images: NDArray[np.uint8]) -> Ints:
-        """The class that the network selects for each image, as it was trained to see them.
+        """The label of the class that the network selects for each image.
+
+        The network sees the images as it was trained to, by the run's scale.
 
         Parameters
         ----------
@@ -104,9 +108,10 @@ class History:
                 "which grey level stood for an activity of 1 is not known of this run: "
                 "set its grey_max"
             )
-        return network.predict(
+        chosen = network.predict(
             self.weights, images, grey_max=self.grey_max, input_scale=self.spec.input_scale
         )
+        return np.array(self.classes)[chosen]
 
     @cached_property
     def batches(self) -> "pd.DataFrame | None":
@@ -152,7 +157,12 @@ def train(
     """
     spec, dataset = settle(spec, dataset)
     run = _Run(spec, dataset)
-    history = History(spec, grey_max=dataset.grey_max, dataset_sha256=dataset.sha256)
+    history = History(
+        spec,
+        grey_max=dataset.grey_max,
+        classes=dataset.classes,
+        dataset_sha256=dataset.sha256,
+    )
     confusions, records = [], []
     for record, row in run.epochs():
         history.rows.append(row)

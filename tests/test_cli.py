@@ -522,7 +522,7 @@ def test_predict_prints_accuracy_and_confusion(run: Callable[..., Ended], saved:
 def test_predict_on_other_data(run: Callable[..., Ended], saved: Path) -> None:
     ended = run("predict", saved, "--dataset", "digits")
     assert (ended.code, ended.out) == (2, "")
-    assert "digits has 10 classes, but the network 3 outputs" in ended.err
+    assert "digits has the labels 3 to 9, but those of the run are 0 to 2" in ended.err
 
 
 def test_predict_on_images_of_other_size(run: Callable[..., Ended], tmp_path: Path) -> None:
@@ -696,3 +696,57 @@ def test_a_run_of_the_first_format_is_predicted_with_the_scale_of_the_data(
     ended = run("predict", path, "--json")
     assert (ended.code, ended.err) == (0, "")
     assert strict_json(ended.out)["accuracy"] == qagrel.load(path).test_accuracy
+
+
+# --- labels as they came ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def labelled(run: Callable[..., Ended], patches: qagrel.Dataset, tmp_path: Path) -> Path:
+    """Return the run of a data set whose labels are 3, 5 and 30, saved; both are in the folder."""
+    datasets.export(dataclasses.replace(patches, classes=(3, 5, 30)), tmp_path / "odd")
+    options = "--hidden 4 --max-epochs 9 --validation-size 9 --batch-size 3 --grey-max 255"
+    out = ["--out", tmp_path / "run.npz"]
+    ended = run("train", "--dataset", tmp_path / "odd", *options.split(), *out)
+    assert "its labels are 3, 5, 30: the classes 0 to 2 stand for them" in ended.err
+    return tmp_path / "run.npz"
+
+
+def test_predict_shows_labels_as_they_came(run: Callable[..., Ended], labelled: Path) -> None:
+    results = strict_json(run("predict", labelled, "--json").out)
+    assert results["classes"] == [3, 5, 30]
+    assert results["accuracy"] == qagrel.load(labelled).test_accuracy
+    _, _, _, heading, *rows = run("predict", labelled).out.splitlines()
+    assert heading.split() == ["true", "3", "5", "30"]
+    assert [row.split()[0] for row in rows] == ["3", "5", "30"]
+
+
+def test_predict_matches_other_data_by_their_labels(
+    run: Callable[..., Ended], patches: qagrel.Dataset, labelled: Path, tmp_path: Path
+) -> None:
+    """A data set without the first class, whose labels have other numbers there."""
+    some = {}
+    for part in ("train", "test"):
+        numbers = getattr(patches, f"{part}_labels")
+        some[f"{part}_images"] = getattr(patches, f"{part}_images")[numbers > 0]
+        some[f"{part}_labels"] = numbers[numbers > 0] - 1
+    fewer = dataclasses.replace(patches, **some, n_classes=2, classes=(5, 30))
+    datasets.export(fewer, tmp_path / "fewer")
+    whole = strict_json(run("predict", labelled, "--json").out)
+    found = strict_json(run("predict", labelled, "--dataset", tmp_path / "fewer", "--json").out)
+    assert found["classes"] == [3, 5, 30]
+    assert found["confusion"] == [[0, 0, 0], *whole["confusion"][1:]]
+
+
+def test_predict_refuses_labels_that_the_run_does_not_know(
+    run: Callable[..., Ended], patches: qagrel.Dataset, labelled: Path, tmp_path: Path
+) -> None:
+    datasets.export(dataclasses.replace(patches, classes=(3, 6, 30)), tmp_path / "other")
+    ended = run("predict", labelled, "--dataset", tmp_path / "other")
+    assert (ended.code, ended.out) == (2, "")
+    assert "has the labels 6, but those of the run are 3, 5, 30" in ended.err
+
+
+def test_info_shows_labels_as_they_came(run: Callable[..., Ended], labelled: Path) -> None:
+    text = run("data", "info", labelled.with_name("odd")).out
+    assert ", 3 classes, labelled 3, 5, 30\n" in text

@@ -22,6 +22,7 @@ from conftest import idx_bytes
 from qagrel import datasets, idx
 from qagrel.datasets import CHECKSUMS, FILES, Dataset, load_dataset
 from qagrel.errors import InputError
+from qagrel.labels import spans
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES.values()
 ONE_IMAGE = idx_bytes(np.arange(6).reshape(1, 2, 3))
@@ -110,7 +111,7 @@ def test_the_sha256_depends_on_all_that_training_sees(digits: Dataset) -> None:
 
     others = [changed(field) for field in FILES]
     others.append(dataclasses.replace(digits, grey_max=15))
-    others.append(dataclasses.replace(digits, n_classes=11))
+    others.append(dataclasses.replace(digits, n_classes=11, classes=()))
     others.append(dataclasses.replace(digits, image_shape=(4, 16)))
     assert len({dataset.sha256 for dataset in [digits, *others]}) == 8
     assert dataclasses.replace(digits, name="other").sha256 == digits.sha256
@@ -151,7 +152,11 @@ DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "more labels": (LABELS, lambda _: labels(*[0, 1, 2] * 11), "but 33 labels"),
     "fewer test labels": (TEST_LABELS, lambda _: labels(0, 1, 2), "but 3 labels"),
     "label out of range": (LABELS, lambda d: d[:-1] + b"\x09", "label 9 of sample 29"),
-    "test label out of range": (TEST_LABELS, lambda d: d[:-1] + b"\x03", "label 3 of sample 11"),
+    "test label out of range": (
+        TEST_LABELS,
+        lambda d: d[:-1] + b"\x03",
+        "label 3, in 1 of 12 samples, first in sample 11",
+    ),
     "another shape": (
         TEST_IMAGES,
         lambda _: idx_bytes(np.zeros((12, 3, 4))),
@@ -578,6 +583,14 @@ def test_black_images_are_refused(idx_folder: Folder, part: str) -> None:
 IMPOSSIBLE = {
     "name": ["", None, 1],
     "grey_max": [0, -1, 256, 300, float("nan"), 16.0, True, np.True_, "16", None],
+    "classes": [
+        None,
+        10,
+        tuple(range(9)),
+        (*range(9), 8),
+        tuple(range(9, -1, -1)),
+        (*range(9), 256),
+    ],
     "n_classes": [1, 0, -1, 257, 10.0, True, None],
     "image_shape": [None, 8, (64,), (8, 8, 1), (8.0, 8), (0, 64), (-8, -8), (True, 64), "88"],
     "train_images": [None, [[0]], np.zeros(5, np.uint8), np.uint8(1)],
@@ -601,3 +614,111 @@ def test_numbers_of_numpy_are_numbers(digits: Dataset) -> None:
     }
     found = dataclasses.replace(digits, **numbers)
     assert datasets.describe(found) == datasets.describe(digits)
+
+
+# --- labels ---------------------------------------------------------------------------------
+
+
+def with_labels(folder: Path, train: list[int], test: list[int]) -> Path:
+    (folder / LABELS).write_bytes(labels(*train))
+    (folder / TEST_LABELS).write_bytes(labels(*test))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        ((1, 2, 3), "1 to 3"),
+        ((0, 3, 8), "0, 3, 8"),
+        ((3, 8), "3, 8"),
+        ((0, 1, 2, 9), "0 to 2, 9"),
+        ((0, 127, 128, 255), "0, 127 to 128, 255"),
+    ],
+)
+def test_classes_are_the_labels_that_occur_in_training(
+    idx_folder: Folder, capsys: Err, classes: tuple[int, ...], text: str
+) -> None:
+    k = len(classes)
+    given = [[classes[i % k] for i in range(n)] for n in (30, 12)]
+    folder = with_labels(idx_folder(), *given)
+    found = load_dataset(folder, grey_max=255)
+    assert (found.classes, found.n_classes) == (classes, k)
+    assert found.train_labels.tolist() == [i % k for i in range(30)]
+    assert found.labels_of(found.test_labels).tolist() == given[1]
+    assert datasets.describe(found)["classes"] == list(classes)
+    said = f"its labels are {text}: the classes 0 to {k - 1} stand for them in this order"
+    assert capsys.readouterr().err == f"qagrel: {folder}: {said}\n"
+
+
+def test_labels_in_another_order_are_counted_all_the_same(idx_folder: Folder, capsys: Err) -> None:
+    folder = with_labels(idx_folder(), [2, 1, 0] * 10, [2, 2, 2] * 4)
+    found = load_dataset(folder, grey_max=255)
+    assert (found.classes, found.test_labels.tolist()) == ((0, 1, 2), [2] * 12)
+    assert "classes" not in datasets.describe(found)
+    assert capsys.readouterr().err == ""
+
+
+def test_checksums_and_copies_are_of_the_labels_as_they_came(
+    idx_folder: Folder, tmp_path: Path
+) -> None:
+    folder = with_labels(idx_folder(), [5, 7, 9] * 10, [9, 7, 5] * 4)
+    found = load_dataset(folder)
+    datasets.export(found, tmp_path / "copy")
+    for file in FILES.values():
+        whole = (folder / file).read_bytes()
+        assert (tmp_path / "copy" / file).read_bytes() == whole
+        assert found.checksums[file] == hashlib.sha256(whole).hexdigest()
+
+
+BAD_LABELS: dict[str, tuple[list[int], list[int], str]] = {
+    "ignore in training": (
+        [255, 0, 1] * 10,
+        [0, 1] * 6,
+        f"{LABELS}: label 255, in 10 of 30 samples, first in sample 0, reads as 'ignore': drop",
+    ),
+    "ignore among labels from 1": ([1, 2, 255] * 10, [1, 2] * 6, "reads as 'ignore'"),
+    "a mask": ([0, 255] * 15, [0, 255] * 6, "reads as 'ignore': drop .* or give them another"),
+    "nothing but ignore": ([255] * 30, [255] * 12, "label 255, in 30 of 30 samples"),
+    "ignore in the test": (
+        [0, 1, 2] * 10,
+        [0, 1, 255] * 4,
+        f"{TEST_LABELS}: label 255, in 4 of 12 samples, first in sample 2, is not in training",
+    ),
+    "one class": ([3] * 30, [3] * 12, f"{LABELS}: all 30 labels are 3: give samples of two"),
+    "classes of the test only": (
+        [0, 1, 4] * 10,
+        [0, 2, 4, 3] * 3,
+        f"{TEST_LABELS}: label 2 to 3, in 6 of 12 samples, first in sample 1, is not in training, "
+        "where the labels are 0 to 1, 4: drop",
+    ),
+    "a damaged label": (
+        [0, 1, 2] * 9 + [0, 1, 77],
+        [0, 1, 2] * 4,
+        f"{LABELS}: label 77 of sample 29 occurs only once, the labels are 0 to 2, 77: drop",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_LABELS)
+def test_labels_that_cannot_be_meant_are_refused_by_number(idx_folder: Folder, fault: str) -> None:
+    train, test, complaint = BAD_LABELS[fault]
+    with pytest.raises(InputError, match=complaint) as caught:
+        load_dataset(with_labels(idx_folder(), train, test))
+    assert "\n" not in str(caught.value)
+
+
+def test_few_samples_a_class_are_no_damage(idx_folder: Folder) -> None:
+    folder = with_labels(idx_folder(), list(range(10, 40)), list(range(10, 22)))
+    assert load_dataset(folder).classes == tuple(range(10, 40))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([], ""), ([4], "4"), ([0, 1], "0 to 1"), ([0, 2, 3, 4, 9], "0, 2 to 4, 9")],
+)
+def test_numbers_in_words(numbers: list[int], text: str) -> None:
+    assert spans(numbers) == text
+
+
+def test_many_numbers_in_words_are_cut_short() -> None:
+    assert spans(range(0, 40, 2)) == "0, 2, 4, 6, 8, 10, 12, 14 and 12 more"

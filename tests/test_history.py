@@ -176,6 +176,10 @@ FAULTS: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "other precision": (headed(precision="float32"), "is float64 .*, not float32"),
     "other seed": (headed(seed=1), "checksum"),
     "other scale": (headed(grey_max=17), "checksum"),
+    "a class too few": (headed(classes=[0, 1]), "it has not 10 different ones"),
+    "a class twice": (headed(classes=[0, *range(9)]), "it has not 10 different ones"),
+    "other classes": (headed(classes=[*range(9), 77]), "checksum"),
+    "classes of another kind": (headed(classes="0"), "classes: "),
     "impossible scale": (headed(grey_max=0), "grey_max: "),
     "no checksum of data": (headed(dataset_sha256="x"), "dataset_sha256: "),
     "other data": (headed(dataset_sha256="0" * 64), "checksum"),
@@ -290,11 +294,13 @@ def test_the_scale_and_the_data_come_back(run: History, dataset: Dataset, tmp_pa
     save(run, tmp_path / "run.npz")
     back = load(tmp_path / "run.npz")
     assert (back.grey_max, back.dataset_sha256) == (16, dataset.sha256)
+    assert back.classes == tuple(range(10))
 
 
 def test_a_run_of_the_first_format_is_loaded_without_its_scale() -> None:
     old = load(FORMAT_1)
     assert (old.spec.dataset, old.spec.hidden, old.n_epochs) == ("digits", (2,), 2)
+    assert old.classes == tuple(range(10))
     assert old.spec.grey_max is old.grey_max is old.dataset_sha256 is None
 
 

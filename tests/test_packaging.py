@@ -23,6 +23,7 @@ LOCKS = ("requirements.lock", "requirements-oldest.lock")
 LAYERS = (
     {"errors", "kernels", "rules"},
     {"spec", "store", "idx"},
+    {"labels"},
     {"datasets", "network"},
     {"training", "trial", "equivalence"},
     {"history", "experiments"},

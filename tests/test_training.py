@@ -491,3 +491,12 @@ def test_a_run_of_unknown_scale_predicts_nothing(patches: Dataset) -> None:
     history = dataclasses.replace(train(SPEC, patches), grey_max=None)
     with pytest.raises(InputError, match="set its grey_max"):
         history.predict(patches.test_images)
+
+
+def test_a_run_predicts_labels_as_they_came(patches: Dataset) -> None:
+    history = train(SPEC, dataclasses.replace(patches, classes=(2, 5, 9)))
+    numbered = train(SPEC, patches)
+    assert (history.classes, numbered.classes) == ((2, 5, 9), (0, 1, 2))
+    assert contents(history) == contents(numbered)
+    expected = np.array([2, 5, 9])[numbered.predict(patches.test_images)]
+    np.testing.assert_array_equal(history.predict(patches.test_images), expected)
