@@ -126,7 +126,7 @@ def _spec_options() -> tuple[click.Option, ...]:
 
 def _option(name: str, field: "FieldInfo") -> click.Option:
     """The option of a field; RunSpec itself checks what is given, choices too."""
-    kinds: dict[Any, Any] = {int: int, float: float, float | None: float}
+    kinds: dict[Any, Any] = {int: int, int | None: int, float: float, float | None: float}
     names = [name for name in get_args(field.annotation) if isinstance(name, str)]
     if is_widths := isinstance(field.default, tuple):
         kinds[field.annotation] = _widths
@@ -181,7 +181,7 @@ def train(
 
     spec = RunSpec(**fields)
     paths = {} if out is None else _reserve(out, force)
-    dataset = datasets.load_dataset(spec.dataset)
+    dataset = datasets.dataset_of(spec)
     begin = time.perf_counter()
     with _progress(spec.max_epochs) as show:
         history = training.train(spec, dataset, record_batches=record_batches, on_epoch=show)
@@ -283,6 +283,8 @@ def _results(history: "History", seconds: float) -> dict[str, Any]:
     return {
         "id": history.spec.id,
         "spec": history.spec.model_dump(mode="json"),
+        "grey_max": history.grey_max,
+        "classes": list(history.classes),
         "status": history.status,
         "n_epochs": history.n_epochs,
         "diverged_at": history.diverged_at,
@@ -352,46 +354,62 @@ def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
     run = history.load(weights)
     if run.status == "diverged":
         raise InputError(f"{weights}: this run diverged: train with a smaller learning rate")
-    data = datasets.load_dataset(run.spec.dataset if dataset is None else dataset)
+    data = datasets.load_dataset(dataset or run.spec.dataset, grey_max=run.grey_max)
+    if run.grey_max is None:  # of an earlier format
+        run.grey_max = data.grey_max
     confusion = _confusion(run, data)
+    _say_what_is_unlike(run, data, named=dataset is not None)
     n_right, n_samples = int(confusion.trace()), int(confusion.sum())
     accuracy = 100 * n_right / n_samples
     if as_json:
         results = {"dataset": data.name, "n_samples": n_samples, "accuracy": accuracy}
-        click.echo(_json({**results, "confusion": confusion.tolist()}))
+        labels = list(run.classes)
+        click.echo(_json({**results, "classes": labels, "confusion": confusion.tolist()}))
     else:
         click.echo(f"{accuracy:.2f} % ({n_right} of {n_samples} test images of {data.name})\n")
-        click.echo(_matrix(confusion))
+        click.echo(_matrix(confusion, run.classes))
+
+
+def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
+    """Say where a run sees other data than those that it was trained on otherwise than they are."""
+    from qagrel.errors import say
+
+    if run.dataset_sha256 in (None, data.sha256):
+        return
+    if not named:
+        say(f"{data.name}: its contents are not those that the run was trained on: they changed")
+    elif (level := data.largest_level["train"]) < data.grey_max:
+        say(
+            f"{data.name}: its grey levels end at {level}, but in the run {run.grey_max} stood for "
+            "an activity of 1: it sees these images darker"
+        )
 
 
 def _confusion(run: "History", data: "Dataset") -> "Ints":
     """Counts of test images, [true class, selected class]."""
     import numpy as np
 
-    from qagrel import network
+    from qagrel.labels import spans
 
-    n_outputs = run.weights[-1].shape[1]
-    if data.n_classes > n_outputs:
+    if strange := sorted(set(data.classes) - set(run.classes)):
         raise InputError(
-            f"{data.name} has {data.n_classes} classes, but the network {n_outputs} outputs: "
-            "choose the data that it was trained on"
+            f"{data.name} has the labels {spans(strange)}, but those of the run are "
+            f"{spans(run.classes)}: choose data like those that it was trained on"
         )
-    selected = network.predict(
-        run.weights,
-        data.test_images,
-        grey_max=data.grey_max,
-        input_scale=run.spec.input_scale,
+    true, selected = (
+        np.searchsorted(run.classes, labels)
+        for labels in (data.labels_of(data.test_labels), run.predict(data.test_images))
     )
-    confusion = np.zeros((n_outputs, n_outputs), np.int64)
-    np.add.at(confusion, (data.test_labels, selected), 1)
+    confusion = np.zeros((len(run.classes), len(run.classes)), np.int64)
+    np.add.at(confusion, (true, selected), 1)
     return confusion
 
 
-def _matrix(confusion: "Ints") -> str:
-    """A confusion matrix with a heading and a class before each row."""
-    width = len(str(confusion.max())) + 2
-    classes = range(len(confusion))
-    rows = [["true", *classes], *([k, *confusion[k]] for k in classes)]
+def _matrix(confusion: "Ints", classes: "Sequence[int]") -> str:
+    """A confusion matrix with a heading and the label of its class before each row."""
+    width = len(str(max(confusion.max(), *classes))) + 2
+    counted = zip(classes, confusion, strict=True)
+    rows = [["true", *classes], *([label, *counts] for label, counts in counted)]
     lines = [f"{head:>4}" + "".join(f"{n:>{width}}" for n in row) for head, *row in rows]
     return "\n".join([f"{'':<4}{'':<{width - 1}}selected", *lines])
 
@@ -435,26 +453,34 @@ def verify(name: str | None) -> None:
     from qagrel import datasets
 
     for each in _named(name):
-        for file, sha256 in datasets.verify(each).items():
+        dataset = datasets.load_dataset(each, download=False)
+        for file, sha256 in dataset.checksums.items():
             click.echo(f"{sha256}  {file}")
-        known = each in datasets.CHECKSUMS
-        click.echo(f"{each}: complete, and {'the original contents' if known else 'undamaged'}")
+        known = datasets.known_as(dataset)
+        contents = "the original contents" + (f" of {known}" if known != each else "")
+        click.echo(f"{each}: complete, and {contents if known else 'undamaged'}")
 
 
 @data.command()
 @name_argument
 @click.option("--out", type=click.Path(path_type=Path), help="write them to a JSON file")
+@click.option(
+    "--grey-max",
+    type=int,
+    help="grey level of activity 1  [default: the largest in training]",
+)
 @json_option
-def info(name: str | None, out: Path | None, as_json: bool) -> None:
-    """Describe samples, classes and contents."""
+def info(name: str | None, out: Path | None, grey_max: int | None, as_json: bool) -> None:
+    """Describe samples, classes, scale and contents."""
     from qagrel import datasets, store
 
     for each in _named(name):
-        facts = datasets.describe(datasets.load_dataset(each, download=False))
+        dataset = datasets.load_dataset(each, download=False, grey_max=grey_max)
+        facts = datasets.describe(dataset)
         if out is not None:
             store.write_json(out, facts)
             continue
-        click.echo(_json(facts) if as_json else _description(facts))
+        click.echo(_json(facts) if as_json else _description(dataset, facts))
 
 
 def _named(name: str | None) -> list[str]:
@@ -463,19 +489,25 @@ def _named(name: str | None) -> list[str]:
     return list(datasets.CHECKSUMS) if name is None else [name]
 
 
-def _description(facts: dict[str, Any]) -> str:
+def _description(dataset: "Dataset", facts: dict[str, Any]) -> str:
     """What a data set holds, on a few lines."""
+    from qagrel import datasets
+    from qagrel.labels import spans
+
     rows, columns = facts["image_shape"]
     lines = [
         f"{facts['name']}: images of {rows} x {columns} pixels, grey levels up to "
-        f"{facts['grey_max']}, {facts['n_classes']} classes"
+        f"{max(dataset.largest_level.values())}, {facts['n_classes']} classes"
     ]
+    if "classes" in facts:
+        lines[0] += f", labelled {spans(facts['classes'])}"
     for part in ("train", "test"):
         counts = facts[part]["per_class"]
         lines.append(
             f"  {part:<6} {facts[part]['samples']} samples, {min(counts)} to {max(counts)} a class"
         )
-    return "\n".join([*lines, f"  sha256 {facts['sha256']}"])
+    scale = f"level {dataset.grey_max} is an activity of 1 ({datasets.scale_origin(dataset)})"
+    return "\n".join([*lines, f"  scale  {scale}", f"  sha256 {facts['sha256']}"])
 
 
 # --- the replication ------------------------------------------------------------------------

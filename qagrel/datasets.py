@@ -1,39 +1,39 @@
 """Data sets as plain arrays: fetch, verify, read.
 
-A data set is four arrays, each a file in the IDX form that MNIST came in: a magic number (two
-zero bytes, the code of unsigned bytes, the number of dimensions), the size of every dimension
-as a big-endian 32-bit integer, and the values.
+A data set is four arrays, each in a file of its own (`qagrel.idx`).
 """
 
+import dataclasses
 import errno
-import gzip
 import hashlib
 import io
 import math
 import os
-import struct
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qagrel import store
-from qagrel.errors import InputError
-from qagrel.spec import nearest
+from qagrel.errors import InputError, say
+from qagrel.idx import (
+    FILES,
+    REPLACE,
+    Bytes,
+    find,
+    frozen,
+    idx_header,
+    n_dims_of,
+    parse_idx,
+    read_idx,
+    sha256_of,
+)
+from qagrel.labels import are_counted, classes_of, numbered, spans
+from qagrel.spec import RunSpec, nearest
 
-Bytes = NDArray[np.uint8]
-
-FILES = {  # each array of a data set and its file, to whose name ".gz" may be added
-    "train_images": "train-images-idx3-ubyte",
-    "train_labels": "train-labels-idx1-ubyte",
-    "test_images": "t10k-images-idx3-ubyte",
-    "test_labels": "t10k-labels-idx1-ubyte",
-}
 CHECKSUMS = {  # SHA-256 of the files, decompressed: the compressed bytes differ between mirrors
     "digits": {
         "train-images-idx3-ubyte": (
@@ -69,13 +69,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 
-MAX_BYTES = 2**30  # of one array, 20 times MNIST's: a bound on what a wrong header can cost
 MAX_DOWNLOAD = 2**26
-UNSIGNED_BYTES = 0x08  # type code
-GZIP_MAGIC = b"\x1f\x8b"
-DEFLATE_RATIO = 1032  # the most bytes that one byte of gzip can stand for
-CHUNK = 2**20
-REPLACE = "replace it with a whole copy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +80,17 @@ class Dataset:
     ----------
     name : as it was asked for.
     train_images, test_images : grey levels, uint8 of shape (n, rows * columns).
-    train_labels, test_labels : classes, uint8 of shape (n,).
-    grey_max : the grey level that stands for an activity of 1.
-    n_classes : number of classes; they are counted from 0.
+    train_labels, test_labels : numbers of classes, counted from 0, uint8 of shape (n,).
+    grey_max : the grey level that stands for an activity of 1, from 1 to 255.
+    n_classes : number of classes.
     image_shape : (rows, columns).
+    classes : the label of each class as it came, rising; by default its number.
 
     Raises
     ------
     InputError
-        When the arrays do not fit each other, or a label is not a class.
+        When the arrays do not fit each other, a label is not a class, all images of a part are
+        black, or another field is impossible.
     """
 
     name: str
@@ -105,24 +101,36 @@ class Dataset:
     grey_max: int
     n_classes: int
     image_shape: tuple[int, int]
+    classes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        self._settle("name", _text("name", self.name))
+        self._settle("image_shape", _image_shape(self.image_shape))
+        self._settle("n_classes", _whole("n_classes", self.n_classes, 2, 256))
+        self._settle("classes", _classes(self.classes, self.n_classes))
         for part in ("train", "test"):
+            for kind in ("images", "labels"):
+                self._check_type(f"{part}_{kind}")
             self._check(part, getattr(self, f"{part}_images"), getattr(self, f"{part}_labels"))
+        self._settle("grey_max", _whole("grey_max", self.grey_max, 1, 255))
+
+    def _settle(self, field: str, value: Any) -> None:
+        object.__setattr__(self, field, value)
+
+    def _check_type(self, field: str) -> None:
+        array = getattr(self, field)
+        inner = (math.prod(self.image_shape),) if field.endswith("images") else ()
+        if not isinstance(array, np.ndarray):
+            found = type(array).__name__
+        elif array.dtype != np.uint8 or not array.ndim or array.shape[1:] != inner:
+            found = f"{array.dtype} of shape {array.shape}"
+        else:
+            return
+        wanted = f"(n, {inner[0]})" if inner else "(n,)"
+        raise InputError(f"{self.name}: {field} are {found}: give uint8 of shape {wanted}")
 
     def _check(self, part: str, images: Bytes, labels: Bytes) -> None:
         images_file, labels_file = FILES[f"{part}_images"], FILES[f"{part}_labels"]
-        n_pixels = math.prod(self.image_shape)
-        if images.dtype != np.uint8 or images.shape[1:] != (n_pixels,):
-            raise InputError(
-                f"{self.name}: {part}_images are {images.dtype} of shape {images.shape}: "
-                f"give uint8 of shape (n, {n_pixels})"
-            )
-        if labels.dtype != np.uint8 or labels.ndim != 1:
-            raise InputError(
-                f"{self.name}: {part}_labels are {labels.dtype} of shape {labels.shape}: "
-                "give uint8 of shape (n,)"
-            )
         if labels.size != len(images) or not labels.size:
             raise InputError(
                 f"{self.name}: {len(images)} images in {images_file} but {labels.size} labels in "
@@ -133,21 +141,79 @@ class Dataset:
                 f"{self.name}: label {highest} of sample {labels.argmax()} in {labels_file} is out "
                 f"of range, the classes are 0 to {self.n_classes - 1}: {REPLACE}"
             )
+        if not self.largest_level[part]:
+            raise InputError(
+                f"{self.name}: the images in {images_file} are all black, every grey level is 0: "
+                f"{REPLACE}"
+            )
+
+    @cached_property
+    def largest_level(self) -> dict[str, int]:
+        """The largest grey level in the images of each part."""
+        parts = {"train": self.train_images, "test": self.test_images}
+        return {part: int(images.max(initial=0)) for part, images in parts.items()}
+
+    def scaled(self, grey_max: int | None) -> "Dataset":
+        """These data with another grey level for an activity of 1; None keeps it."""
+        if grey_max is None or grey_max == self.grey_max:
+            return self
+        return dataclasses.replace(self, grey_max=grey_max)
 
     @cached_property
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each array's file, decompressed, by its name."""
-        return {
-            FILES[field]: _sha256(array, (len(array), *self.image_shape)[: _n_dims(field)])
-            for field, array in vars(self).items()
-            if field in FILES
-        }
+        return {FILES[field]: sha256_of(*self.content(field)) for field in FILES}
+
+    def content(self, field: str) -> tuple[Bytes, tuple[int, ...]]:
+        """What the file of an array holds, labels as they came, and its shape there."""
+        array: Bytes = getattr(self, field)
+        if field.endswith("images"):
+            return array, (len(array), *self.image_shape)
+        return self.labels_of(array), array.shape
+
+    def labels_of(self, numbers: Bytes) -> Bytes:
+        """The labels, as they came, of classes by their numbers."""
+        if are_counted(self.classes):
+            return numbers
+        return np.array(self.classes, np.uint8)[numbers]
 
     @cached_property
     def sha256(self) -> str:
         """One SHA-256 for all that training sees: contents, shapes, grey levels, classes."""
         parts = [*self.checksums.values(), str(self.grey_max), str(self.n_classes)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{field}: {value!r} is not possible: give a text")
+    return value
+
+
+def _image_shape(value: Any) -> tuple[int, int]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise InputError(f"image_shape: {value!r} is not possible: give (rows, columns)")
+    rows, columns = (_whole("image_shape", size, 1, 2**16) for size in value)
+    return rows, columns
+
+
+def _classes(value: Any, n_classes: int) -> tuple[int, ...]:
+    given = tuple(value) or tuple(range(n_classes)) if isinstance(value, tuple | list) else ()
+    labels = tuple(_whole("classes", label, 0, 255) for label in given)
+    if len(labels) != n_classes or list(labels) != sorted(set(labels)):
+        raise InputError(
+            f"classes: {value!r} is not possible: give {n_classes} different labels, rising"
+        )
+    return labels
+
+
+def _whole(field: str, value: Any, least: int, most: int) -> int:
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or not least <= value <= most:
+        raise InputError(
+            f"{field}: {value!r} is not possible: give a whole number from {least} to {most}"
+        )
+    return int(value)
 
 
 # --- by name or by folder -------------------------------------------------------------------
@@ -158,15 +224,21 @@ def data_dir() -> Path:
     return Path(os.environ.get("QAGREL_DATA_DIR") or "data")
 
 
-def load_dataset(name_or_path: str | os.PathLike[str], download: bool = True) -> Dataset:
+def load_dataset(
+    name_or_path: str | os.PathLike[str], download: bool = True, *, grey_max: int | None = None
+) -> Dataset:
     """Load a data set; its arrays are read-only.
+
+    What is doubtful in it is said in a line on standard error.
 
     Parameters
     ----------
     name_or_path : ``digits`` (scikit-learn's, 8 x 8 pixels), ``mnist`` (from the folder
-        ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not,
-        whose classes are 0 to the highest training label.
+        ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not.
+        Its classes are the labels that occur in training, in their order.
     download : get missing files of ``mnist`` from a mirror.
+    grey_max : the grey level that stands for an activity of 1; by default the largest one of the
+        training images.
 
     Raises
     ------
@@ -175,8 +247,38 @@ def load_dataset(name_or_path: str | os.PathLike[str], download: bool = True) ->
         ``mnist`` or ``digits`` are not what the published results were made from.
     """
     name = os.fspath(name_or_path)
-    if name not in CHECKSUMS:
-        return _read_folder(name, _folder(name))
+    dataset = _known(name, download) if name in CHECKSUMS else _read_folder(name, _folder(name))
+    if grey_max is None and dataset.grey_max < 255 and known_as(dataset) is None:
+        say(
+            f"{name}: the largest grey level of its training images, {dataset.grey_max}, is taken "
+            "for an activity of 1: set --grey-max, or grey_max, if it stands for another"
+        )
+    if not are_counted(dataset.classes):
+        say(
+            f"{name}: its labels are {spans(dataset.classes)}: the classes 0 to "
+            f"{dataset.n_classes - 1} stand for them in this order"
+        )
+    dataset = dataset.scaled(grey_max)
+    if (level := dataset.largest_level["test"]) > dataset.grey_max:
+        say(
+            f"{name}: its test images go up to grey level {level}, beyond the {dataset.grey_max} "
+            "that stands for an activity of 1: set --grey-max, or grey_max, if that is wrong"
+        )
+    return dataset
+
+
+def dataset_of(spec: RunSpec) -> Dataset:
+    """Load the data of a run (`load_dataset`)."""
+    return load_dataset(spec.dataset, grey_max=spec.grey_max)
+
+
+def known_as(dataset: Dataset) -> str | None:
+    """The name of the data set that these data are, by the checksums of all four files."""
+    return next((n for n, sums in CHECKSUMS.items() if sums == dataset.checksums), None)
+
+
+def _known(name: str, download: bool) -> Dataset:
+    """A data set by name, its contents checked."""
     if name == "digits":
         dataset = _digits()
         remedy = "install the locked version of scikit-learn"
@@ -204,8 +306,20 @@ def verify(name_or_path: str | os.PathLike[str]) -> dict[str, str]:
     return load_dataset(name_or_path, download=False).checksums
 
 
+def scale_origin(dataset: Dataset) -> str:
+    """Where the grey level that stands for an activity of 1 comes from, in two words or more."""
+    if dataset.grey_max != dataset.largest_level["train"]:
+        return "set"
+    return "known data" if known_as(dataset) else "largest of the training images"
+
+
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Numbers of samples, in all and of each class, shape and checksums, ready for JSON."""
+    """Numbers of samples, in all and of each class, shape and checksums, ready for JSON.
+
+    Where the scale comes from is in it for other than the known data, and labels where they are
+    not the numbers of their classes.
+    """
+    origin = scale_origin(dataset)
     counts = {
         part: {"samples": labels.size, "per_class": np.bincount(labels, minlength=n).tolist()}
         for n in [dataset.n_classes]
@@ -215,7 +329,9 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "image_shape": list(dataset.image_shape),
         "grey_max": dataset.grey_max,
+        **({} if origin == "known data" else {"grey_max_from": origin}),
         "n_classes": dataset.n_classes,
+        **({} if are_counted(dataset.classes) else {"classes": list(dataset.classes)}),
         **counts,
         "checksums": dataset.checksums,
         "sha256": dataset.sha256,
@@ -248,7 +364,7 @@ def _digits() -> Dataset:
     is_test = np.zeros(labels.size, bool)
     is_test[np.argsort(labels, kind="stable")[::5]] = True
     train_images, train_labels, test_images, test_labels = (
-        _frozen(np.ascontiguousarray(values[chosen], np.uint8))
+        frozen(np.ascontiguousarray(values[chosen], np.uint8))
         for chosen in (~is_test, is_test)
         for values in (images, labels)
     )
@@ -256,13 +372,13 @@ def _digits() -> Dataset:
 
 
 def _read_folder(name: str, folder: Path) -> Dataset:
-    paths = _find(folder)
+    paths = find(folder)
     for field, file in FILES.items():
         if field not in paths:
             fetch_it = f" or run 'qagrel data fetch {name}'" if name in CHECKSUMS else ""
             raise InputError(f"{folder} holds no {file} or {file}.gz: copy it there{fetch_it}")
     train_images, train_labels, test_images, test_labels = (
-        read_idx(paths[field], _n_dims(field)) for field in FILES
+        read_idx(paths[field], n_dims_of(field)) for field in FILES
     )
     image_shape = train_images.shape[1:]
     if test_images.shape[1:] != image_shape:
@@ -270,140 +386,18 @@ def _read_folder(name: str, folder: Path) -> Dataset:
             f"{paths['test_images']}: its images have the shape {test_images.shape[1:]}, but the "
             f"training images {image_shape}: take both from the same source"
         )
+    classes = classes_of(str(paths["train_labels"]), train_labels)
     return Dataset(
         name,
         train_images.reshape(len(train_images), -1),
-        train_labels,
+        numbered(str(paths["train_labels"]), train_labels, classes),
         test_images.reshape(len(test_images), -1),
-        test_labels,
-        grey_max=255,
-        n_classes=_count_classes(paths["train_labels"], train_labels),
+        numbered(str(paths["test_labels"]), test_labels, classes),
+        grey_max=int(train_images.max()),
+        n_classes=len(classes),
         image_shape=(image_shape[0], image_shape[1]),
+        classes=classes,
     )
-
-
-def _count_classes(path: Path, labels: Bytes) -> int:
-    """Classes from 0 to the highest label; refused where most of them have no sample.
-
-    A damaged label would otherwise add output units that no sample ever rewards.
-    """
-    n_classes = int(labels.max()) + 1
-    n_present = np.unique(labels).size
-    if 2 * n_present < n_classes:
-        raise InputError(
-            f"{path}: label {n_classes - 1} of sample {labels.argmax()} is out of range, only "
-            f"{n_present} classes have samples: number the classes from 0, or {REPLACE}"
-        )
-    return n_classes
-
-
-def _find(folder: Path) -> dict[str, Path]:
-    """The file of each array in a folder, decompressed if there are both forms."""
-    try:
-        return {
-            field: folder / name
-            for field, file in FILES.items()
-            for name in (f"{file}.gz", file)
-            if (folder / name).is_file()
-        }
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read ({error.strerror}): check it") from error
-
-
-def _frozen(array: Bytes) -> Bytes:
-    array.flags.writeable = False
-    return array
-
-
-def _n_dims(field: str) -> int:
-    return 3 if field.endswith("images") else 1
-
-
-# --- IDX files ------------------------------------------------------------------------------
-
-
-def read_idx(path: Path, n_dims: int) -> Bytes:
-    """Read an IDX file of unsigned bytes, gzipped or not, into a read-only array.
-
-    Memory is the array's, whatever a damaged file announces or unpacks to.
-
-    Raises
-    ------
-    InputError
-        When the file is unreadable or damaged, or the array is empty, has other than `n_dims`
-        dimensions or more than `MAX_BYTES` values.
-    """
-    try:
-        with path.open("rb") as file:
-            return _parse_idx(file, str(path), n_dims)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}): {REPLACE}") from error
-
-
-def _parse_idx(file: BinaryIO, where: str, n_dims: int) -> Bytes:
-    most = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    is_packed = file.read(2) == GZIP_MAGIC
-    file.seek(0)
-    if is_packed:
-        most *= DEFLATE_RATIO
-    stream = gzip.GzipFile(fileobj=file) if is_packed else file
-    try:
-        shape = _read_header(stream, where, n_dims)
-        if math.prod(shape) > MAX_BYTES:
-            raise InputError(f"{where}: {shape} values are more than {MAX_BYTES}: give fewer")
-        if math.prod(shape) > most:
-            raise InputError(
-                f"{where}: damaged or cut short (its header announces {shape} values, too many "
-                f"for its size): {REPLACE}"
-            )
-        values = _read_values(stream, where, math.prod(shape))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{where}: damaged or cut short ({error}): {REPLACE}") from error
-    return _frozen(values.reshape(shape))
-
-
-def _read_header(stream: BinaryIO | gzip.GzipFile, where: str, n_dims: int) -> tuple[int, ...]:
-    header = stream.read(4 + 4 * n_dims)
-    if header[:2] != bytes(2):
-        raise InputError(f"{where}: neither an IDX file nor a gzipped one: {REPLACE}")
-    if header[2:4] != bytes([UNSIGNED_BYTES, n_dims]):
-        raise InputError(
-            f"{where}: its magic number is 0x{header[:4].hex()}, not "
-            f"0x0000{UNSIGNED_BYTES:02x}{n_dims:02x} for unsigned bytes in {n_dims} dimensions: "
-            "replace it with the right file"
-        )
-    if len(header) < 4 + 4 * n_dims:
-        raise InputError(f"{where}: ends within its header: {REPLACE}")
-    shape = struct.unpack(f">{n_dims}I", header[4:])
-    if 0 in shape:
-        raise InputError(f"{where}: its header announces {shape} values, so none: {REPLACE}")
-    return shape
-
-
-def _read_values(stream: BinaryIO | gzip.GzipFile, where: str, size: int) -> Bytes:
-    """Exactly `size` bytes, read in pieces into the array that is returned."""
-    values = np.empty(size, np.uint8)
-    filled = 0
-    while chunk := stream.read(min(CHUNK, size - filled)):
-        values[filled : filled + len(chunk)] = np.frombuffer(chunk, np.uint8)
-        filled += len(chunk)
-    if filled < size:
-        raise InputError(f"{where}: ends after {filled} of {size} values: {REPLACE}")
-    if stream.read(1):  # which also makes gzip compare its checksum
-        raise InputError(f"{where}: goes on after its {size} values: {REPLACE}")
-    return values
-
-
-def _idx_header(shape: tuple[int, ...]) -> bytes:
-    return struct.pack(f">BBBB{len(shape)}I", 0, 0, UNSIGNED_BYTES, len(shape), *shape)
-
-
-def _sha256(array: Bytes, shape: tuple[int, ...]) -> str:
-    """SHA-256 of the IDX file of an array of this shape."""
-    digest = hashlib.sha256(_idx_header(shape))
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 # --- download -------------------------------------------------------------------------------
@@ -437,10 +431,8 @@ def fetch(name: str) -> list[Path]:
 def export(dataset: Dataset, folder: Path) -> None:
     """Write a data set as decompressed IDX files, those that are there already excepted."""
     for field, file in FILES.items():
-        array = getattr(dataset, field)
-        if field.endswith("images"):
-            array = array.reshape(-1, *dataset.image_shape)
-        content = _idx_header(array.shape) + array.tobytes()
+        array, shape = dataset.content(field)
+        content = idx_header(shape) + array.tobytes()
         path = folder / file
         if not path.exists() or path.read_bytes() != content:
             store.write_bytes(path, content)
@@ -448,7 +440,7 @@ def export(dataset: Dataset, folder: Path) -> None:
 
 def _fetch_missing(name: str) -> list[Path]:
     folder = data_dir() / name
-    there = _find(folder)
+    there = find(folder)
     return [_fetch_file(name, field, folder) for field in FILES if field not in there]
 
 
@@ -459,13 +451,13 @@ def _fetch_file(name: str, field: str, folder: Path) -> Path:
     for mirror in MIRRORS:
         url = f"{mirror}{file}.gz"
         try:
-            array = _parse_idx(io.BytesIO(_download(url)), url, _n_dims(field))
-            if (sha256 := _sha256(array, array.shape)) != CHECKSUMS[name][file]:
+            array = parse_idx(io.BytesIO(_download(url)), url, n_dims_of(field))
+            if (sha256 := sha256_of(array, array.shape)) != CHECKSUMS[name][file]:
                 raise InputError(f"{url}: not the original, its SHA-256 is {sha256}")
         except InputError as error:
             refusals.append(str(error).removesuffix(f": {REPLACE}"))
         else:
-            store.write_bytes(path, _idx_header(array.shape) + array.tobytes())
+            store.write_bytes(path, idx_header(array.shape) + array.tobytes())
             return path
     raise InputError(
         f"{name}: {file} could not be downloaded ({'; '.join(refusals)}): "

@@ -33,7 +33,7 @@ class _Head(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    format: Literal["qagrel run 1"] = "qagrel run 1"
+    format: Literal["qagrel run 1", "qagrel run 2"] = "qagrel run 2"
     spec: dict[str, Any]
     status: Literal["converged", "max-epochs", "diverged"]
     test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)  # None: diverged
@@ -41,6 +41,10 @@ class _Head(BaseModel):
     n_inputs: int = Field(ge=1)
     n_classes: int = Field(ge=1)
     n_batches: int | None = Field(ge=1)  # None: batches were not recorded
+    # not in format 1
+    grey_max: int | None = Field(None, ge=1, le=255)
+    classes: list[int] | None = None  # 0, 1, 2 and so on
+    dataset_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
 
 
 def save(history: History, path: store.StrPath) -> None:
@@ -90,6 +94,9 @@ def _head(history: History) -> NDArray[np.uint8]:
         n_inputs=history.weights[0].shape[0],
         n_classes=history.weights[-1].shape[1],
         n_batches=None if history.batch_size is None else history.batch_size.size,
+        grey_max=history.grey_max,
+        classes=list(history.classes),
+        dataset_sha256=history.dataset_sha256,
     )
     text = json.dumps(head.model_dump(), sort_keys=True)
     return np.frombuffer(text.encode(), np.uint8)
@@ -126,6 +133,9 @@ def _history(arrays: Arrays) -> History:
     head = _parse_head(arrays)
     spec = RunSpec(**head.spec)
     _check_layout(arrays, _layout(head, spec))
+    classes = list(range(head.n_classes)) if head.classes is None else head.classes
+    if len(classes) != head.n_classes or classes != sorted(set(classes)):
+        raise ValueError(f"classes: it has not {head.n_classes} different ones, rising")
     feedback = "weights" if spec.feedback == "symmetric" else "feedback_weights"
     weights, feedback_weights = (
         [arrays[f"{name}.{layer}"].copy() for layer in range(1, len(spec.hidden) + 2)]
@@ -151,6 +161,9 @@ def _history(arrays: Arrays) -> History:
         feedback_weights=feedback_weights,
         test_accuracy=float("nan") if head.test_accuracy is None else head.test_accuracy,
         status=head.status,
+        grey_max=head.grey_max,
+        classes=tuple(classes),
+        dataset_sha256=head.dataset_sha256,
     )
 
 

@@ -175,6 +175,7 @@ def predict(
     ----------
     weights : matrices (fan_in, fan_out), as in `History.weights`.
     images : grey levels of shape (n, pixels).
+    grey_max, input_scale : as in training; `History.predict` knows both.
 
     Raises
     ------

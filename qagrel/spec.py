@@ -16,6 +16,8 @@ from pydantic import (
 
 from qagrel.errors import InputError
 
+DEFAULTS_VERSION = 1  # raised whenever a default of RunSpec changes: see `RunSpec.id`
+
 
 class RunSpec(BaseModel):
     """One training run: what is trained, on what, by which rule, from which seed.
@@ -53,6 +55,9 @@ class RunSpec(BaseModel):
     )
     input_scale: Literal["grey", "binary"] = Field(
         "grey", description="grey levels in [0, 1], or 0 and 1 by the middle level"
+    )
+    grey_max: int | None = Field(
+        None, ge=1, le=255, description="grey level of activity 1  [default: the data's largest]"
     )
     weight_range: float = Field(
         0.05, gt=0, allow_inf_nan=False, description="initial weights are within +- this"
@@ -114,8 +119,13 @@ class RunSpec(BaseModel):
 
     @property
     def id(self) -> str:
-        """Sixteen hexadecimal digits that name this run, the same on every machine."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Sixteen hexadecimal digits that name this run, the same on every machine.
+
+        Only fields that differ from their defaults are in it, so that a field that is added later
+        leaves the names of earlier runs alone; the version stands for the defaults.
+        """
+        fields = self.model_dump(mode="json", exclude_defaults=True)
+        text = json.dumps([DEFAULTS_VERSION, fields], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def replace(self, **changes: Any) -> "RunSpec":

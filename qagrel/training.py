@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qagrel import kernels, network
-from qagrel.datasets import Dataset, load_dataset
+from qagrel.datasets import Dataset, dataset_of
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
 from qagrel.rules import LEARN_BY_REWARD
@@ -40,6 +41,9 @@ class History:
         the input).
     test_accuracy : percent of the test samples, greedy; NaN if the run diverged.
     status : "converged" by the stopping rule, "max-epochs" or "diverged" (weights not finite).
+    grey_max : grey level that stood for an activity of 1; None if unknown, as in files of format 1.
+    classes : the label of each class, as in `Dataset.classes`.
+    dataset_sha256 : `Dataset.sha256` of the data that it was trained on, None if unknown.
     """
 
     spec: RunSpec
@@ -52,6 +56,9 @@ class History:
     feedback_weights: list[Floats] = field(default_factory=list)
     test_accuracy: float = float("nan")
     status: str = "max-epochs"
+    grey_max: int | None = None
+    classes: tuple[int, ...] = ()
+    dataset_sha256: str | None = None
 
     @property
     def n_epochs(self) -> int:
@@ -80,6 +87,31 @@ class History:
         import pandas as pd
 
         return pd.DataFrame(self.rows)
+
+    def predict(self, images: NDArray[np.uint8]) -> Ints:
+        """The label of the class that the network selects for each image.
+
+        The network sees the images as it was trained to, by the run's scale.
+
+        Parameters
+        ----------
+        images : grey levels of shape (n, pixels).
+
+        Raises
+        ------
+        InputError
+            When the images do not fit the network (`qagrel.predict`), or the run's scale is
+            unknown.
+        """
+        if self.grey_max is None:
+            raise InputError(
+                "which grey level stood for an activity of 1 is not known of this run: "
+                "set its grey_max"
+            )
+        chosen = network.predict(
+            self.weights, images, grey_max=self.grey_max, input_scale=self.spec.input_scale
+        )
+        return np.array(self.classes)[chosen]
 
     @cached_property
     def batches(self) -> "pd.DataFrame | None":
@@ -113,7 +145,7 @@ def train(
     Parameters
     ----------
     spec : the run.
-    dataset : the data, if it is loaded already.
+    dataset : the data, if it is loaded already or made by hand; `History.spec` has its name.
     record_batches : keep wrong choices and loss of every batch (`History.batches`); the numbers
         of the run are the same either way.
     on_epoch : called with the record of each epoch; an exception that it raises ends the run.
@@ -123,10 +155,14 @@ def train(
     InputError
         When the specification does not fit the data, or the data cannot be had.
     """
-    dataset = load_dataset(spec.dataset) if dataset is None else dataset
-    check_fit(spec, dataset)
+    spec, dataset = settle(spec, dataset)
     run = _Run(spec, dataset)
-    history = History(spec)
+    history = History(
+        spec,
+        grey_max=dataset.grey_max,
+        classes=dataset.classes,
+        dataset_sha256=dataset.sha256,
+    )
     confusions, records = [], []
     for record, row in run.epochs():
         history.rows.append(row)
@@ -148,6 +184,21 @@ def train(
     return history
 
 
+def settle(spec: RunSpec, dataset: Dataset | None) -> tuple[RunSpec, Dataset]:
+    """A run and its data, loaded if need be: the run has their name, they its scale.
+
+    Raises
+    ------
+    InputError
+        As `load_dataset` and `check_fit` do.
+    """
+    dataset = dataset_of(spec) if dataset is None else dataset.scaled(spec.grey_max)
+    if spec.dataset != dataset.name:
+        spec = spec.replace(dataset=dataset.name)
+    check_fit(spec, dataset)
+    return spec, dataset
+
+
 def check_fit(spec: RunSpec, dataset: Dataset) -> None:
     """Refuse a specification that the data cannot serve (InputError)."""
     n_samples = len(dataset.train_images)
@@ -161,6 +212,11 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
         raise InputError(
             f"batch_size: {spec.batch_size} is more than the {remaining} training samples of "
             f"{dataset.name} that are left after validation: choose fewer"
+        )
+    if (level := dataset.largest_level["train"]) > dataset.grey_max:
+        raise InputError(
+            f"grey_max: {dataset.grey_max} is below the largest grey level of the training images "
+            f"of {dataset.name}: choose {level} or more"
         )
 
 

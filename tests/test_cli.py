@@ -1,5 +1,6 @@
 """The command line: what it takes, prints, writes and refuses, and how it ends."""
 
+import dataclasses
 import json
 import os
 import pty
@@ -121,6 +122,7 @@ OTHER = {  # for every field a value that is not its default, and how to write i
     "temperature": (0.5, ".5"),
     "loss": ("squared-error", "squared-error"),
     "input_scale": ("binary", "binary"),
+    "grey_max": (16, "16"),
     "weight_range": (0.1, "1e-1"),
     "feedback_range": (0.2, "0.2"),
     "validation_size": (10, "10"),
@@ -520,7 +522,7 @@ def test_predict_prints_accuracy_and_confusion(run: Callable[..., Ended], saved:
 def test_predict_on_other_data(run: Callable[..., Ended], saved: Path) -> None:
     ended = run("predict", saved, "--dataset", "digits")
     assert (ended.code, ended.out) == (2, "")
-    assert "digits has 10 classes, but the network 3 outputs" in ended.err
+    assert "digits has the labels 3 to 9, but those of the run are 0 to 2" in ended.err
 
 
 def test_predict_on_images_of_other_size(run: Callable[..., Ended], tmp_path: Path) -> None:
@@ -603,3 +605,148 @@ def test_fetch_names_new_files(run: Callable[..., Ended], monkeypatch: pytest.Mo
         "new: mnist/new-file",
         "mnist: complete, and the original contents",
     ]
+
+
+# --- the scale of the data -------------------------------------------------------------------
+
+SHORT = ["--hidden", "5", "--max-epochs", "2", "--validation-size", "100", "--batch-size", "50"]
+
+
+@pytest.fixture
+def digits_folder(tmp_path: Path) -> Path:
+    datasets.export(qagrel.load_dataset("digits"), tmp_path / "D")
+    return tmp_path / "D"
+
+
+def test_a_folder_of_known_data_is_trained_on_like_the_named_ones(
+    run: Callable[..., Ended], digits_folder: Path
+) -> None:
+    named, folder = (
+        run("train", "--dataset", name, *SHORT, "--json") for name in ("digits", digits_folder)
+    )
+    assert (folder.code, folder.err) == (0, "")
+    results, expected = strict_json(folder.out), strict_json(named.out)
+    assert results["grey_max"] == expected["grey_max"] == 16
+    assert results["epochs"] == expected["epochs"]
+
+
+def test_verify_recognises_known_data(run: Callable[..., Ended], digits_folder: Path) -> None:
+    verdict = run("data", "verify", digits_folder).out.splitlines()[-1]
+    assert verdict == f"{digits_folder}: complete, and the original contents of digits"
+
+
+@pytest.mark.parametrize(
+    ("options", "scale"),
+    [([], "level 16 is an activity of 1 (known data)"), (["--grey-max", "99"], "level 99 is an ")],
+)
+def test_info_shows_the_scale(run: Callable[..., Ended], options: list[str], scale: str) -> None:
+    ended = run("data", "info", "digits", *options)
+    assert f"\n  scale  {scale}" in ended.out
+    assert "grey levels up to 16," in ended.out
+
+
+def test_info_refuses_an_impossible_scale(run: Callable[..., Ended]) -> None:
+    ended = run("data", "info", "digits", "--grey-max", "300")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("qagrel: grey_max: 300 is not possible")
+
+
+def test_predict_uses_the_scale_of_the_run(
+    run: Callable[..., Ended], digits_folder: Path, tmp_path: Path
+) -> None:
+    options = [*SHORT, "--max-epochs", "9", "--grey-max", "40", "--out", tmp_path / "run.npz"]
+    trained = run("train", "--dataset", digits_folder, *options, "--json")
+    predicted = run("predict", tmp_path / "run.npz", "--json")
+    assert (predicted.code, predicted.err) == (0, "")
+    expected = strict_json(trained.out)["test_accuracy"]
+    assert strict_json(predicted.out)["accuracy"] == expected
+    elsewhere = run("predict", tmp_path / "run.npz", "--dataset", "digits", "--json")
+    assert strict_json(elsewhere.out)["accuracy"] == expected
+    assert elsewhere.err == ""  # the same data
+
+
+def test_predict_says_that_other_data_are_darker(
+    run: Callable[..., Ended], patches: qagrel.Dataset, tmp_path: Path
+) -> None:
+    dark = {f"{part}_images": getattr(patches, f"{part}_images") // 9 for part in ("train", "test")}
+    datasets.export(patches, tmp_path / "light")
+    datasets.export(dataclasses.replace(patches, **dark), tmp_path / "dark")
+    options = ["--hidden", "4", "--max-epochs", "2", "--validation-size", "9", "--batch-size", "3"]
+    run("train", "--dataset", tmp_path / "light", *options, "--out", tmp_path / "run.npz")
+    ended = run("predict", tmp_path / "run.npz", "--dataset", tmp_path / "dark")
+    assert (ended.code, ended.err.count("\n")) == (0, 1)
+    assert "its grey levels end at 23, but in the run 209 stood for an activity of 1" in ended.err
+
+
+def test_predict_says_that_the_data_have_changed(
+    run: Callable[..., Ended], saved: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny" / "train-labels-idx1-ubyte"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8] + whole[8:][::-1])
+    ended = run("predict", saved)
+    assert (ended.code, ended.err.count("\n")) == (0, 1)
+    assert f"{tmp_path / 'tiny'}: its contents are not those that the run was trained" in ended.err
+
+
+def test_a_run_of_the_first_format_is_predicted_with_the_scale_of_the_data(
+    run: Callable[..., Ended],
+) -> None:
+    path = Path(__file__).parent / "run-format-1.npz"
+    ended = run("predict", path, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert strict_json(ended.out)["accuracy"] == qagrel.load(path).test_accuracy
+
+
+# --- labels as they came ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def labelled(run: Callable[..., Ended], patches: qagrel.Dataset, tmp_path: Path) -> Path:
+    """Return the run of a data set whose labels are 3, 5 and 30, saved; both are in the folder."""
+    datasets.export(dataclasses.replace(patches, classes=(3, 5, 30)), tmp_path / "odd")
+    options = "--hidden 4 --max-epochs 9 --validation-size 9 --batch-size 3 --grey-max 255"
+    out = ["--out", tmp_path / "run.npz"]
+    ended = run("train", "--dataset", tmp_path / "odd", *options.split(), *out)
+    assert "its labels are 3, 5, 30: the classes 0 to 2 stand for them" in ended.err
+    return tmp_path / "run.npz"
+
+
+def test_predict_shows_labels_as_they_came(run: Callable[..., Ended], labelled: Path) -> None:
+    results = strict_json(run("predict", labelled, "--json").out)
+    assert results["classes"] == [3, 5, 30]
+    assert results["accuracy"] == qagrel.load(labelled).test_accuracy
+    _, _, _, heading, *rows = run("predict", labelled).out.splitlines()
+    assert heading.split() == ["true", "3", "5", "30"]
+    assert [row.split()[0] for row in rows] == ["3", "5", "30"]
+
+
+def test_predict_matches_other_data_by_their_labels(
+    run: Callable[..., Ended], patches: qagrel.Dataset, labelled: Path, tmp_path: Path
+) -> None:
+    """A data set without the first class, whose labels have other numbers there."""
+    some = {}
+    for part in ("train", "test"):
+        numbers = getattr(patches, f"{part}_labels")
+        some[f"{part}_images"] = getattr(patches, f"{part}_images")[numbers > 0]
+        some[f"{part}_labels"] = numbers[numbers > 0] - 1
+    fewer = dataclasses.replace(patches, **some, n_classes=2, classes=(5, 30))
+    datasets.export(fewer, tmp_path / "fewer")
+    whole = strict_json(run("predict", labelled, "--json").out)
+    found = strict_json(run("predict", labelled, "--dataset", tmp_path / "fewer", "--json").out)
+    assert found["classes"] == [3, 5, 30]
+    assert found["confusion"] == [[0, 0, 0], *whole["confusion"][1:]]
+
+
+def test_predict_refuses_labels_that_the_run_does_not_know(
+    run: Callable[..., Ended], patches: qagrel.Dataset, labelled: Path, tmp_path: Path
+) -> None:
+    datasets.export(dataclasses.replace(patches, classes=(3, 6, 30)), tmp_path / "other")
+    ended = run("predict", labelled, "--dataset", tmp_path / "other")
+    assert (ended.code, ended.out) == (2, "")
+    assert "has the labels 6, but those of the run are 3, 5, 30" in ended.err
+
+
+def test_info_shows_labels_as_they_came(run: Callable[..., Ended], labelled: Path) -> None:
+    text = run("data", "info", labelled.with_name("odd")).out
+    assert ", 3 classes, labelled 3, 5, 30\n" in text

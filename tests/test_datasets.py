@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from conftest import idx_bytes
 
-from qagrel import datasets
+from qagrel import datasets, idx
 from qagrel.datasets import CHECKSUMS, FILES, Dataset, load_dataset
 from qagrel.errors import InputError
+from qagrel.labels import spans
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES.values()
 ONE_IMAGE = idx_bytes(np.arange(6).reshape(1, 2, 3))
@@ -110,7 +111,7 @@ def test_the_sha256_depends_on_all_that_training_sees(digits: Dataset) -> None:
 
     others = [changed(field) for field in FILES]
     others.append(dataclasses.replace(digits, grey_max=15))
-    others.append(dataclasses.replace(digits, n_classes=11))
+    others.append(dataclasses.replace(digits, n_classes=11, classes=()))
     others.append(dataclasses.replace(digits, image_shape=(4, 16)))
     assert len({dataset.sha256 for dataset in [digits, *others]}) == 8
     assert dataclasses.replace(digits, name="other").sha256 == digits.sha256
@@ -151,7 +152,11 @@ DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "more labels": (LABELS, lambda _: labels(*[0, 1, 2] * 11), "but 33 labels"),
     "fewer test labels": (TEST_LABELS, lambda _: labels(0, 1, 2), "but 3 labels"),
     "label out of range": (LABELS, lambda d: d[:-1] + b"\x09", "label 9 of sample 29"),
-    "test label out of range": (TEST_LABELS, lambda d: d[:-1] + b"\x03", "label 3 of sample 11"),
+    "test label out of range": (
+        TEST_LABELS,
+        lambda d: d[:-1] + b"\x03",
+        "label 3, in 1 of 12 samples, first in sample 11",
+    ),
     "another shape": (
         TEST_IMAGES,
         lambda _: idx_bytes(np.zeros((12, 3, 4))),
@@ -201,7 +206,7 @@ def test_a_gzip_bomb_costs_no_memory(tmp_path: Path, announced: int) -> None:
     path.write_bytes(gzip.compress(header + bytes(2**25), 1))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"bomb: (goes on after its 1 values|ends after 33554432)"):
-        datasets.read_idx(path, 1)
+        idx.read_idx(path, 1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < announced + 5 * 2**20
@@ -211,7 +216,7 @@ def test_an_announced_size_beyond_what_gzip_can_hold_is_refused(tmp_path: Path) 
     path = tmp_path / "liar"
     path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0x30, 0, 0, 0])))
     with pytest.raises(InputError, match="too many for its size"):
-        datasets.read_idx(path, 1)
+        idx.read_idx(path, 1)
 
 
 DETERMINISTIC = hypothesis.settings(
@@ -235,7 +240,7 @@ def test_any_bytes_are_an_array_or_refused(
     path = tmp_path_factory.getbasetemp() / "fuzz"
     path.write_bytes(data)
     with contextlib.suppress(InputError):
-        array = datasets.read_idx(path, 3)
+        array = idx.read_idx(path, 3)
         assert idx_bytes(array) == (data if form == "plain" else gzip.decompress(data))
 
 
@@ -487,7 +492,7 @@ def real_mnist(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     shared = Path(__file__).parents[2] / "shared"
     if not (datasets.data_dir() / "mnist").is_dir() and (shared / "mnist").is_dir():
         monkeypatch.setenv("QAGREL_DATA_DIR", str(shared))
-    if len(datasets._find(datasets.data_dir() / "mnist")) < len(FILES):
+    if len(idx.find(datasets.data_dir() / "mnist")) < len(FILES):
         pytest.skip("the four MNIST files are in neither the data directory nor ../shared")
     return load_dataset("mnist", download=False)
 
@@ -499,3 +504,221 @@ def test_mnist_is_whole(real_mnist: Dataset) -> None:
     assert real_mnist.n_classes == 10
     assert real_mnist.image_shape == (28, 28)
     assert np.bincount(real_mnist.test_labels)[[0, 1]].tolist() == [980, 1135]
+
+
+# --- the scale ------------------------------------------------------------------------------
+
+LARGEST = "is taken for an activity of 1: set --grey-max, or grey_max, if it stands for another"
+Err = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Folder:
+    """Return a function that writes a data set, changed in some arrays, and gives its folder."""
+
+    def write(dataset: Dataset, **changes: object) -> Path:
+        datasets.export(dataclasses.replace(dataset, **changes), tmp_path / "written")
+        return tmp_path / "written"
+
+    return write
+
+
+def test_known_data_in_a_folder_have_their_scale(
+    digits: Dataset, written: Folder, capsys: Err
+) -> None:
+    found = load_dataset(written(digits))
+    assert (found.grey_max, found.sha256) == (16, digits.sha256)
+    assert datasets.scale_origin(found) == datasets.scale_origin(digits) == "known data"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("largest", [1, 100, 254, 255])
+def test_the_scale_is_that_of_the_data_which_is_said_where_it_is_doubtful(
+    patches: Dataset, written: Folder, capsys: Err, largest: int
+) -> None:
+    share = patches.train_images / patches.train_images.max()
+    images = np.ceil(share * largest).astype(np.uint8)
+    found = load_dataset(folder := written(patches, train_images=images, test_images=images[:15]))
+    assert found.grey_max == largest
+    assert datasets.describe(found)["grey_max_from"] == "largest of the training images"
+    said = (
+        f"qagrel: {folder}: the largest grey level of its training images, {largest}, {LARGEST}\n"
+    )
+    assert capsys.readouterr().err == ("" if largest == 255 else said)
+
+
+def test_a_scale_that_is_set_is_not_doubted(patches: Dataset, written: Folder, capsys: Err) -> None:
+    found = load_dataset(written(patches), grey_max=250)
+    assert (found.grey_max, datasets.scale_origin(found)) == (250, "set")
+    assert found.sha256 == patches.scaled(250).sha256
+    assert capsys.readouterr().err == ""
+
+
+def test_test_images_beyond_the_scale_are_told(
+    patches: Dataset, written: Folder, capsys: Err
+) -> None:
+    brighter = patches.test_images.copy()
+    brighter[0, 0] = 255
+    folder = written(patches, test_images=brighter)
+    level = load_dataset(folder).grey_max
+    _, beyond = capsys.readouterr().err.splitlines()
+    assert level == patches.train_images.max() < 255
+    assert f"its test images go up to grey level 255, beyond the {level} that stands" in beyond
+
+
+def test_a_scale_of_other_than_a_grey_level_is_refused() -> None:
+    with pytest.raises(InputError, match=r"\Agrey_max: 0 is not possible"):
+        load_dataset("digits", grey_max=0)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_black_images_are_refused(idx_folder: Folder, part: str) -> None:
+    file = FILES[f"{part}_images"]
+    path = idx_folder() / file
+    path.write_bytes(path.read_bytes()[:16] + bytes(len(path.read_bytes()) - 16))
+    with pytest.raises(InputError, match=f"the images in {file} are all black"):
+        load_dataset(path.parent)
+
+
+IMPOSSIBLE = {
+    "name": ["", None, 1],
+    "grey_max": [0, -1, 256, 300, float("nan"), 16.0, True, np.True_, "16", None],
+    "classes": [
+        None,
+        10,
+        tuple(range(9)),
+        (*range(9), 8),
+        tuple(range(9, -1, -1)),
+        (*range(9), 256),
+    ],
+    "n_classes": [1, 0, -1, 257, 10.0, True, None],
+    "image_shape": [None, 8, (64,), (8, 8, 1), (8.0, 8), (0, 64), (-8, -8), (True, 64), "88"],
+    "train_images": [None, [[0]], np.zeros(5, np.uint8), np.uint8(1)],
+    "test_labels": [None, [0], np.uint8(1)],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field in IMPOSSIBLE for value in IMPOSSIBLE[field]]
+)
+def test_impossible_fields_are_refused_by_name(digits: Dataset, field: str, value: object) -> None:
+    with pytest.raises(InputError, match=rf"\A(digits: )?{field}(: | are )[^\n]+\Z"):
+        dataclasses.replace(digits, **{field: value})
+
+
+def test_numbers_of_numpy_are_numbers(digits: Dataset) -> None:
+    numbers = {
+        "grey_max": np.int64(16),
+        "n_classes": np.uint8(10),
+        "image_shape": [np.int32(8)] * 2,
+    }
+    found = dataclasses.replace(digits, **numbers)
+    assert datasets.describe(found) == datasets.describe(digits)
+
+
+# --- labels ---------------------------------------------------------------------------------
+
+
+def with_labels(folder: Path, train: list[int], test: list[int]) -> Path:
+    (folder / LABELS).write_bytes(labels(*train))
+    (folder / TEST_LABELS).write_bytes(labels(*test))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("classes", "text"),
+    [
+        ((1, 2, 3), "1 to 3"),
+        ((0, 3, 8), "0, 3, 8"),
+        ((3, 8), "3, 8"),
+        ((0, 1, 2, 9), "0 to 2, 9"),
+        ((0, 127, 128, 255), "0, 127 to 128, 255"),
+    ],
+)
+def test_classes_are_the_labels_that_occur_in_training(
+    idx_folder: Folder, capsys: Err, classes: tuple[int, ...], text: str
+) -> None:
+    k = len(classes)
+    given = [[classes[i % k] for i in range(n)] for n in (30, 12)]
+    folder = with_labels(idx_folder(), *given)
+    found = load_dataset(folder, grey_max=255)
+    assert (found.classes, found.n_classes) == (classes, k)
+    assert found.train_labels.tolist() == [i % k for i in range(30)]
+    assert found.labels_of(found.test_labels).tolist() == given[1]
+    assert datasets.describe(found)["classes"] == list(classes)
+    said = f"its labels are {text}: the classes 0 to {k - 1} stand for them in this order"
+    assert capsys.readouterr().err == f"qagrel: {folder}: {said}\n"
+
+
+def test_labels_in_another_order_are_counted_all_the_same(idx_folder: Folder, capsys: Err) -> None:
+    folder = with_labels(idx_folder(), [2, 1, 0] * 10, [2, 2, 2] * 4)
+    found = load_dataset(folder, grey_max=255)
+    assert (found.classes, found.test_labels.tolist()) == ((0, 1, 2), [2] * 12)
+    assert "classes" not in datasets.describe(found)
+    assert capsys.readouterr().err == ""
+
+
+def test_checksums_and_copies_are_of_the_labels_as_they_came(
+    idx_folder: Folder, tmp_path: Path
+) -> None:
+    folder = with_labels(idx_folder(), [5, 7, 9] * 10, [9, 7, 5] * 4)
+    found = load_dataset(folder)
+    datasets.export(found, tmp_path / "copy")
+    for file in FILES.values():
+        whole = (folder / file).read_bytes()
+        assert (tmp_path / "copy" / file).read_bytes() == whole
+        assert found.checksums[file] == hashlib.sha256(whole).hexdigest()
+
+
+BAD_LABELS: dict[str, tuple[list[int], list[int], str]] = {
+    "ignore in training": (
+        [255, 0, 1] * 10,
+        [0, 1] * 6,
+        f"{LABELS}: label 255, in 10 of 30 samples, first in sample 0, reads as 'ignore': drop",
+    ),
+    "ignore among labels from 1": ([1, 2, 255] * 10, [1, 2] * 6, "reads as 'ignore'"),
+    "a mask": ([0, 255] * 15, [0, 255] * 6, "reads as 'ignore': drop .* or give them another"),
+    "nothing but ignore": ([255] * 30, [255] * 12, "label 255, in 30 of 30 samples"),
+    "ignore in the test": (
+        [0, 1, 2] * 10,
+        [0, 1, 255] * 4,
+        f"{TEST_LABELS}: label 255, in 4 of 12 samples, first in sample 2, is not in training",
+    ),
+    "one class": ([3] * 30, [3] * 12, f"{LABELS}: all 30 labels are 3: give samples of two"),
+    "classes of the test only": (
+        [0, 1, 4] * 10,
+        [0, 2, 4, 3] * 3,
+        f"{TEST_LABELS}: label 2 to 3, in 6 of 12 samples, first in sample 1, is not in training, "
+        "where the labels are 0 to 1, 4: drop",
+    ),
+    "a damaged label": (
+        [0, 1, 2] * 9 + [0, 1, 77],
+        [0, 1, 2] * 4,
+        f"{LABELS}: label 77 of sample 29 occurs only once, the labels are 0 to 2, 77: drop",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_LABELS)
+def test_labels_that_cannot_be_meant_are_refused_by_number(idx_folder: Folder, fault: str) -> None:
+    train, test, complaint = BAD_LABELS[fault]
+    with pytest.raises(InputError, match=complaint) as caught:
+        load_dataset(with_labels(idx_folder(), train, test))
+    assert "\n" not in str(caught.value)
+
+
+def test_few_samples_a_class_are_no_damage(idx_folder: Folder) -> None:
+    folder = with_labels(idx_folder(), list(range(10, 40)), list(range(10, 22)))
+    assert load_dataset(folder).classes == tuple(range(10, 40))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([], ""), ([4], "4"), ([0, 1], "0 to 1"), ([0, 2, 3, 4, 9], "0, 2 to 4, 9")],
+)
+def test_numbers_in_words(numbers: list[int], text: str) -> None:
+    assert spans(numbers) == text
+
+
+def test_many_numbers_in_words_are_cut_short() -> None:
+    assert spans(range(0, 40, 2)) == "0, 2, 4, 6, 8, 10, 12, 14 and 12 more"

@@ -123,7 +123,8 @@ def headed(**changes: Any) -> Callable[[Arrays], Arrays]:
     def change(head: np.ndarray) -> np.ndarray:
         fields = json.loads(head.tobytes())
         for name, value in changes.items():
-            (fields["spec"] if name in fields["spec"] else fields)[name] = value
+            of_spec = name in fields["spec"] and name not in fields
+            (fields["spec"] if of_spec else fields)[name] = value
         return as_bytes(json.dumps(fields))
 
     return replaced("head", change)
@@ -174,6 +175,14 @@ FAULTS: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "other feedback": (headed(feedback="symmetric"), "unknown array"),
     "other precision": (headed(precision="float32"), "is float64 .*, not float32"),
     "other seed": (headed(seed=1), "checksum"),
+    "other scale": (headed(grey_max=17), "checksum"),
+    "a class too few": (headed(classes=[0, 1]), "it has not 10 different ones"),
+    "a class twice": (headed(classes=[0, *range(9)]), "it has not 10 different ones"),
+    "other classes": (headed(classes=[*range(9), 77]), "checksum"),
+    "classes of another kind": (headed(classes="0"), "classes: "),
+    "impossible scale": (headed(grey_max=0), "grey_max: "),
+    "no checksum of data": (headed(dataset_sha256="x"), "dataset_sha256: "),
+    "other data": (headed(dataset_sha256="0" * 64), "checksum"),
     "other status": (headed(status="converged"), "checksum"),
     "other accuracy": (headed(test_accuracy=99.9), "checksum"),
     "array missing": (without("feedback_weights.2"), "'feedback_weights.2' is missing"),
@@ -274,3 +283,30 @@ def test_a_plain_numpy_archive_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not there"):
         load(tmp_path / "run.npz")
+
+
+# --- formats --------------------------------------------------------------------------------
+
+FORMAT_1 = Path(__file__).parent / "run-format-1.npz"
+
+
+def test_the_scale_and_the_data_come_back(run: History, dataset: Dataset, tmp_path: Path) -> None:
+    save(run, tmp_path / "run.npz")
+    back = load(tmp_path / "run.npz")
+    assert (back.grey_max, back.dataset_sha256) == (16, dataset.sha256)
+    assert back.classes == tuple(range(10))
+
+
+def test_a_run_of_the_first_format_is_loaded_without_its_scale() -> None:
+    old = load(FORMAT_1)
+    assert (old.spec.dataset, old.spec.hidden, old.n_epochs) == ("digits", (2,), 2)
+    assert old.classes == tuple(range(10))
+    assert old.spec.grey_max is old.grey_max is old.dataset_sha256 is None
+
+
+def test_a_run_of_the_first_format_can_be_saved_again(tmp_path: Path) -> None:
+    old = load(FORMAT_1)
+    save(old, tmp_path / "run.npz")
+    again = load(tmp_path / "run.npz")
+    assert (again.spec, again.grey_max, again.dataset_sha256) == (old.spec, None, None)
+    assert again.epochs.equals(old.epochs)

@@ -35,7 +35,8 @@ KERNELS = (
 )
 ENGINE = (
     {"errors", "rules"},
-    {"spec", "store"},
+    {"idx", "spec", "store"},
+    {"labels"},
     *KERNELS,
     {"datasets", "network"},
     {"training", "trial", "equivalence"},

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from qagrel import InputError, RunSpec
+from qagrel import spec as spec_module
+from qagrel.spec import DEFAULTS_VERSION
 
 INF, NAN = math.inf, math.nan
 
@@ -22,6 +24,7 @@ POSSIBLE: dict[str, list[Any]] = {  # the outermost values, and every name
     "temperature": [5e-324, 1e308],
     "loss": ["cross-entropy", "squared-error"],
     "input_scale": ["grey", "binary"],
+    "grey_max": [None, 1, 255],
     "weight_range": [5e-324, 1e308],
     "feedback_range": [5e-324, 1e308],
     "validation_size": [1],
@@ -48,6 +51,7 @@ IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another typ
     "temperature": [0, -1, NAN, INF, None],
     "loss": ["entropy", None],
     "input_scale": ["gray", None],
+    "grey_max": [0, -1, 256, 16.0, "16", True],
     "weight_range": [0, -0.05, NAN, INF, None],
     "feedback_range": [0, -0.05, NAN, INF, None],
     "validation_size": [0, -1, 1.0, None],
@@ -113,8 +117,60 @@ def test_a_specification_cannot_change() -> None:
 
 def test_ids_never_change() -> None:
     # a run's id names its files: a new value here makes all results so far unfindable
-    assert RunSpec().id == "0447a4e55f876e17"
-    assert RunSpec(dataset="digits", hidden=(30,), learning_rate=0.5).id == "53b9167a918a0ac2"
+    assert RunSpec().id == "7674a781fc38e94c"
+    assert RunSpec(dataset="digits", hidden=(30,), learning_rate=0.5).id == "1d21a84b12ab05ad"
+
+
+DEFAULTS: dict[str, Any] = {  # of version 1; a new field is added here, and the version stays
+    "dataset": "mnist",
+    "rule": "q-agrel",
+    "feedback": "symmetric",
+    "hidden": (300, 100),
+    "learning_rate": 1.0,
+    "seed": 0,
+    "batch_size": 100,
+    "max_epochs": 1000,
+    "epsilon": 0.02,
+    "temperature": 1.0,
+    "loss": "cross-entropy",
+    "input_scale": "grey",
+    "grey_max": None,
+    "weight_range": 0.05,
+    "feedback_range": 0.05,
+    "validation_size": 1000,
+    "validation_draw": "epoch",
+    "validation_every": 5,
+    "stop_checks": 5,
+    "stop_decimals": 1,
+    "drop_epoch": 500,
+    "drop_factor": 10.0,
+    "learning_rate_end": None,
+    "learning_rate_spacing": "geometric",
+    "precision": "float32",
+}
+
+
+@pytest.mark.parametrize("field", RunSpec.model_fields)
+def test_defaults_are_those_of_their_version(field: str) -> None:
+    assert field in DEFAULTS, f"{field} is new: write its default into this table"
+    assert (RunSpec.model_fields[field].default, DEFAULTS_VERSION) == (DEFAULTS[field], 1), (
+        f"the default of {field} has changed, and with it what the ids of kept runs mean: raise "
+        "DEFAULTS_VERSION in qagrel/spec.py, and write both into this test"
+    )
+
+
+def test_another_version_of_the_defaults_makes_other_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = RunSpec().id
+    monkeypatch.setattr(spec_module, "DEFAULTS_VERSION", DEFAULTS_VERSION + 1)
+    assert RunSpec().id != before
+
+
+def test_a_field_that_is_added_leaves_ids_alone() -> None:
+    class Later(RunSpec):
+        added: int = 7
+
+    assert (Later().id, Later(seed=3).id) == (RunSpec().id, RunSpec(seed=3).id)
+    assert Later(added=8).id != RunSpec().id
 
 
 @pytest.mark.parametrize(("field", "value"), pairs(POSSIBLE))

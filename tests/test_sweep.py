@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from qagrel import Dataset, History, InputError, RunSpec, load_dataset, network, save, sweep, train
+from qagrel.rules import RULES
 
 compiled_only = pytest.mark.skipif(
     bool(numba.config.DISABLE_JIT),
@@ -251,7 +252,7 @@ def test_several_data_sets_in_one_sweep(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch, patches: Dataset
 ) -> None:
     known = {spec.dataset: load_dataset(spec.dataset), "patches": patches}
-    monkeypatch.setattr(sweep, "load_dataset", known.__getitem__)
+    monkeypatch.setattr(sweep, "dataset_of", lambda spec: known[spec.dataset])
     specs = [spec, spec.replace(dataset="patches")]
     histories = sweep.run_all(specs, workers=2)
     for history in histories:
@@ -354,18 +355,33 @@ def test_fingerprints_differ_by_precision() -> None:
     assert real_fingerprint("float64") != real_fingerprint("float32")
 
 
-def test_a_rule_beyond_the_papers_has_a_fingerprint_of_its_own(
+def test_an_option_is_in_the_fingerprint_of_the_runs_that_use_it(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "fingerprint", lambda *arguments: " ".join(arguments))
-    monkeypatch.setattr(sweep, "PAPER_RULES", ("q-agrel",))
-    assert sweep.arithmetic_of(spec.replace(rule="q-agrel")) == "float32"
+    cold = sweep.Option(lambda spec: spec.temperature < 1, [{"temperature": 0.5}])
+    monkeypatch.setattr(sweep, "OPTIONS", {"cold": cold, "error-bp": sweep._of_rule("error-bp")})
+    assert sweep.arithmetic_of(spec) == "float32"
+    assert sweep.arithmetic_of(spec.replace(temperature=0.5)) == "float32 cold"
     assert sweep.arithmetic_of(spec.replace(rule="error-bp")) == "float32 error-bp"
+    both = spec.replace(rule="error-bp", temperature=0.5, precision="float64")
+    assert sweep.arithmetic_of(both) == "float64 cold error-bp"
+
+
+def test_rules_beyond_the_papers_are_options() -> None:
+    assert set(sweep.OPTIONS) >= set(RULES) - set(sweep.PAPER_RULES)
 
 
 @compiled_only
-def test_fingerprints_differ_by_rules() -> None:
-    assert real_fingerprint("float32", "q-agrel") != real_fingerprint("float32")
+def test_fingerprints_differ_by_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_of(option: sweep.Option) -> str:
+        monkeypatch.setattr(sweep, "OPTIONS", {"new": option})
+        return real_fingerprint.__wrapped__("float32", "new")
+
+    small, large = (sweep.Option(lambda _: True, [{"epsilon": value}]) for value in (0.1, 0.9))
+    found = {one_of(small), one_of(large), real_fingerprint("float32")}
+    assert len(found) == 3
+    assert one_of(small) in found
 
 
 @compiled_only
@@ -382,3 +398,37 @@ def test_the_fingerprint_sees_the_last_bits(
     monkeypatch.setattr(network, "draw_weights", changed)
     same = real_fingerprint.__wrapped__() == real_fingerprint()
     assert same == (relative_change == 0)
+
+
+# --- data made by hand, and another scale ----------------------------------------------------
+
+
+def test_a_run_on_data_made_by_hand_is_kept_under_their_name(
+    patches: Dataset, trained: list[int]
+) -> None:
+    spec = RunSpec(hidden=(5,), batch_size=4, max_epochs=3, validation_size=10)
+    first, second = sweep.run(spec, patches), sweep.run(spec, patches)
+    assert trained == [0]
+    assert first.spec == second.spec == spec.replace(dataset="patches")
+    kept = sweep.kept(spec, patches)
+    assert kept is not None
+    assert contents(kept) == contents(first)
+
+
+def test_a_kept_run_on_other_data_is_trained_again(
+    spec: RunSpec, state: Path, trained: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = load_dataset(spec.dataset)
+    sweep.run(spec, dataset)
+    [path] = state.glob("*.npz")
+    save(train(spec, replace(dataset, train_images=dataset.train_images[::-1].copy())), path)
+    assert contents(sweep.run(spec)) == contents(train(spec))
+    assert trained == [0, 0]
+    assert "holds another run than its name says" in capsys.readouterr().err
+
+
+def test_runs_of_one_sweep_may_differ_in_scale(spec: RunSpec) -> None:
+    specs = [spec.replace(grey_max=grey_max) for grey_max in (None, 255)]
+    specs.append(specs[0].replace(seed=1))
+    for history, spec in zip(sweep.run_all(specs, workers=2), specs, strict=True):
+        assert contents(history) == contents(train(spec))

@@ -1,5 +1,6 @@
 """One training run: the protocol of Section 3, what is recorded, and how a run can end."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -98,9 +99,9 @@ def test_the_papers_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(kernels, "train_epoch", train_epoch)
     monkeypatch.setattr(kernels, "choose", choose)
-    images, labels = np.zeros((60_000, 1), np.uint8), np.zeros(60_000, np.uint8)
-    dataset = Dataset("black", images, labels, images[:9], labels[:9], 255, 1, (1, 1))
-    history = train(RunSpec(dataset="black"), dataset)
+    images, labels = np.ones((60_000, 1), np.uint8), np.zeros(60_000, np.uint8)
+    dataset = Dataset("plain", images, labels, images[:9], labels[:9], 255, 2, (1, 1))
+    history = train(RunSpec(dataset="plain"), dataset)
     assert set(epochs) == {(59_000, 100, 590, 1.0)}
     assert checks == [(5, 1000), (10, 1000), (15, 1000), (20, 1000), (25, 1000), (25, 9)]
     assert history.status == "converged"
@@ -450,3 +451,52 @@ def test_a_spec_that_just_fits_the_data_is_trained(
     patches: Dataset, change: dict[str, Any]
 ) -> None:
     assert train(SPEC.replace(**change), patches).n_epochs == 4
+
+
+# --- what the data are -----------------------------------------------------------------------
+
+
+def test_a_run_is_of_the_data_that_it_was_trained_on(patches: Dataset) -> None:
+    history = train(RunSpec(hidden=(3,), max_epochs=1, batch_size=9, validation_size=8), patches)
+    assert history.spec.dataset == "patches"
+    assert (history.grey_max, history.dataset_sha256) == (255, patches.sha256)
+
+
+def test_a_run_may_set_the_scale(patches: Dataset) -> None:
+    dark = dataclasses.replace(
+        patches, train_images=patches.train_images // 2, test_images=patches.test_images // 2
+    )
+    history, expected = train(SPEC.replace(grey_max=127), dark), train(SPEC, dark.scaled(127))
+    assert contents(history)[1:] == contents(expected)[1:]
+    assert contents(history)[1:] != contents(train(SPEC, dark))[1:]
+    assert (history.grey_max, dark.grey_max) == (127, 255)
+    assert history.dataset_sha256 == dark.scaled(127).sha256 != dark.sha256
+
+
+def test_a_scale_that_the_training_images_go_beyond_is_refused(patches: Dataset) -> None:
+    level = patches.largest_level["train"]
+    complaint = rf"\Agrey_max: {level - 1} is below .* of patches: choose {level} or more\Z"
+    with pytest.raises(InputError, match=complaint):
+        train(SPEC.replace(grey_max=level - 1), patches)
+
+
+@pytest.mark.parametrize("scale", ["grey", "binary"])
+def test_a_run_predicts_as_it_was_trained_to_see(patches: Dataset, scale: str) -> None:
+    history = train(SPEC.replace(input_scale=scale, max_epochs=20), patches.scaled(220))
+    n_right = (history.predict(patches.test_images) == patches.test_labels).sum()
+    assert 100 * n_right / 15 == history.test_accuracy
+
+
+def test_a_run_of_unknown_scale_predicts_nothing(patches: Dataset) -> None:
+    history = dataclasses.replace(train(SPEC, patches), grey_max=None)
+    with pytest.raises(InputError, match="set its grey_max"):
+        history.predict(patches.test_images)
+
+
+def test_a_run_predicts_labels_as_they_came(patches: Dataset) -> None:
+    history = train(SPEC, dataclasses.replace(patches, classes=(2, 5, 9)))
+    numbered = train(SPEC, patches)
+    assert (history.classes, numbered.classes) == ((2, 5, 9), (0, 1, 2))
+    assert contents(history) == contents(numbered)
+    expected = np.array([2, 5, 9])[numbered.predict(patches.test_images)]
+    np.testing.assert_array_equal(history.predict(patches.test_images), expected)

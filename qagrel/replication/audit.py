@@ -116,7 +116,7 @@ def audit_run(run: Committed, n_epochs: int | None = None) -> list[Difference]:
             raise _EnoughError
 
     try:
-        trained = train(run.spec, datasets.load_dataset(run.spec.dataset), on_epoch=on_epoch)
+        trained = train(run.spec, datasets.dataset_of(run.spec), on_epoch=on_epoch)
     except _EnoughError:
         derived = pd.DataFrame(rows).assign(seed=run.spec.seed)
         return _compare(run, derived, _without_counts(run).head(len(rows)))

@@ -21,6 +21,7 @@ from qagrel.spec import RunSpec
 
 PAPER = Path("paper")  # both in the working directory, like the data
 CITATION = Path("CITATION.cff")
+OF_OTHER_DATA = frozenset({"grey_max"})  # fields with nothing to say of the paper's data
 
 
 def build_report(profile_name: str) -> Path:
@@ -57,6 +58,7 @@ def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
             "description": str(field.description).replace("+-", "±"),
         }
         for name, field in RunSpec.model_fields.items()
+        if name not in OF_OTHER_DATA
     ]
 
 

@@ -16,14 +16,13 @@ import importlib
 import json
 import os
 import platform
-import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import joblib
@@ -31,10 +30,11 @@ import numpy as np
 from tqdm import tqdm
 
 from qagrel import history as files
-from qagrel.datasets import Dataset, load_dataset
-from qagrel.errors import InputError
+from qagrel.datasets import Dataset, dataset_of, load_dataset
+from qagrel.errors import InputError, say
+from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
-from qagrel.training import History, Row, check_fit, train
+from qagrel.training import History, Row, check_fit, settle, train
 
 PAPER_RULES = ("q-agrel", "error-bp")
 SECONDS_TO_CONNECT = 10  # to a scheduler
@@ -56,18 +56,48 @@ def run_key(spec: RunSpec, dataset: Dataset) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+class Option(NamedTuple):
+    """What a run may use beyond the paper, and small runs that show what the code makes of it."""
+
+    is_used: Callable[[RunSpec], bool]
+    variants: Sequence[dict[str, Any]]  # fields of the small runs, see `fingerprint`
+
+
+def _of_rule(rule: str) -> Option:
+    variants = [{"rule": rule, "feedback": feedback} for feedback in FEEDBACKS]
+    return Option(lambda spec: spec.rule == rule, variants)
+
+
+# An option has its own small runs in the fingerprint of the runs that use it, and in no other: so
+# a new one leaves what there is as it is, and nothing has to be trained again.
+OPTIONS = {rule: _of_rule(rule) for rule in RULES if rule not in PAPER_RULES}
+BASE_VARIANTS: Sequence[dict[str, Any]] = (
+    *(
+        {"rule": rule, "feedback": feedback, "loss": loss}
+        for rule, loss in (
+            ("q-agrel", "cross-entropy"),
+            ("error-bp", "cross-entropy"),
+            ("error-bp", "squared-error"),
+        )
+        for feedback in FEEDBACKS
+    ),
+    {"hidden": (300,), "batch_size": 1, "learning_rate": 0.01},
+    {"input_scale": "binary", "validation_draw": "run", "temperature": 0.1},
+    {"hidden": (40, 30, 20), "learning_rate_end": 1.0},
+)
+
+
 def arithmetic_of(spec: RunSpec) -> str:
-    """The fingerprint that a run depends on: its rule is in it, and the paper's always are."""
-    own = () if spec.rule in PAPER_RULES else (spec.rule,)
-    return fingerprint(spec.precision, *own)
+    """The fingerprint that a run depends on: that of the paper's runs and of its own options."""
+    used = (name for name, option in OPTIONS.items() if option.is_used(spec))
+    return fingerprint(spec.precision, *used)
 
 
 @functools.cache
-def fingerprint(precision: str = "float32", *more_rules: str) -> str:
-    """A hash of what small runs of the paper's rules come to, bit by bit, with the code as it is.
+def fingerprint(precision: str = "float32", *options: str) -> str:
+    """A hash of what small runs come to, bit by bit, with the code as it is.
 
-    More rules make another hash (`arithmetic_of`), so that a new rule leaves what there is as it
-    is: nothing has to be trained again.
+    The runs are those of the paper's rules, and those of each option that is named.
     """
     dataset = _small_dataset()
     base = RunSpec(
@@ -82,23 +112,8 @@ def fingerprint(precision: str = "float32", *more_rules: str) -> str:
         epsilon=0.2,
         precision=precision,
     )
-    variants: list[dict[str, Any]] = [
-        {"rule": rule, "feedback": feedback, "loss": loss}
-        for rule, loss in (
-            ("q-agrel", "cross-entropy"),
-            ("error-bp", "cross-entropy"),
-            ("error-bp", "squared-error"),
-            *((rule, "cross-entropy") for rule in more_rules),
-        )
-        for feedback in ("symmetric", "learned", "fixed")
-    ]
-    variants += [
-        {"hidden": (300,), "batch_size": 1, "learning_rate": 0.01},
-        {"input_scale": "binary", "validation_draw": "run", "temperature": 0.1},
-        {"hidden": (40, 30, 20), "learning_rate_end": 1.0},
-    ]
     digest = hashlib.sha256()
-    for variant in variants:
+    for variant in (*BASE_VARIANTS, *(v for name in options for v in OPTIONS[name].variants)):
         history = train(base.replace(**variant), dataset)
         digest.update(json.dumps([history.rows, history.status, history.test_accuracy]).encode())
         for matrix in (*history.weights, *history.feedback_weights):
@@ -148,8 +163,7 @@ def run(
     on_wait : called every second while another process has its turn; an exception that it raises
         ends the waiting.
     """
-    dataset = load_dataset(spec.dataset) if dataset is None else dataset
-    check_fit(spec, dataset)
+    spec, dataset = settle(spec, dataset)
     path = _path(spec, dataset)
     with turn(path, on_wait):
         history = kept(spec, dataset)
@@ -165,15 +179,16 @@ def kept(spec: RunSpec, dataset: Dataset) -> History | None:
 
     A damaged file counts for nothing, which one line on standard error says.
     """
+    spec, dataset = settle(spec, dataset)
     path = _path(spec, dataset)
     if not path.exists():
         return None
     try:
         history = files.load(path)
-        if history.spec != spec:
+        if (history.spec, history.dataset_sha256) != (spec, dataset.sha256):
             raise InputError(f"{path} holds another run than its name says: remove it")
     except InputError as error:
-        _say(f"{str(error).rpartition(': ')[0]}: it is trained again")
+        say(f"{str(error).rpartition(': ')[0]}: it is trained again")
         return None
     return history
 
@@ -212,11 +227,6 @@ def _keep(history: History, path: Path) -> None:
     files.save(history, path)
 
 
-def _say(sentence: str) -> None:
-    """A line on standard error, above any progress display."""
-    tqdm.write(f"qagrel: {sentence}", file=sys.stderr)
-
-
 def run_all(
     specs: Sequence[RunSpec],
     workers: int | None = None,
@@ -233,9 +243,11 @@ def run_all(
     title : what the progress display calls them.
     """
     _end_with_dvc()
-    datasets = {name: load_dataset(name) for name in {spec.dataset for spec in specs}}
-    for spec in specs:
-        check_fit(spec, datasets[spec.dataset])
+    unlike = {(spec.dataset, spec.grey_max): spec for spec in specs}
+    loaded = {key: dataset_of(spec) for key, spec in unlike.items()}
+    datasets = [loaded[spec.dataset, spec.grey_max] for spec in specs]
+    for spec, dataset in zip(specs, datasets, strict=True):
+        check_fit(spec, dataset)
     for spec in specs:
         arithmetic_of(spec)  # compiled and computed once, before the threads
     with _Progress(specs, title) as progress:
@@ -263,13 +275,13 @@ def _watch_parent() -> None:
         while os.getppid() == parent and os.getsid(parent) == os.getsid(0):
             time.sleep(0.5)
     try:
-        _say("stopped, since DVC is gone; finished runs are kept: the same command goes on")
+        say("stopped, since DVC is gone; finished runs are kept: the same command goes on")
     finally:  # the terminal may be gone too
         os._exit(130)
 
 
 def _on_threads(
-    specs: Sequence[RunSpec], datasets: dict[str, Dataset], workers: int, progress: "_Progress"
+    specs: Sequence[RunSpec], datasets: Sequence[Dataset], workers: int, progress: "_Progress"
 ) -> list[History]:
     """Runs on threads, which share the data: the kernels release the interpreter's lock."""
     stop = threading.Event()
@@ -290,7 +302,7 @@ def _on_threads(
 
         threads.add(threading.current_thread())
         go_on()
-        history = run(specs[i], datasets[specs[i].dataset], on_epoch=on_epoch, on_wait=on_wait)
+        history = run(specs[i], datasets[i], on_epoch=on_epoch, on_wait=on_wait)
         progress.finished(i, history.n_epochs)
         return history
 
@@ -305,14 +317,14 @@ def _on_threads(
 
 
 def _on_cluster(
-    specs: Sequence[RunSpec], datasets: dict[str, Dataset], scheduler: str, progress: "_Progress"
+    specs: Sequence[RunSpec], datasets: Sequence[Dataset], scheduler: str, progress: "_Progress"
 ) -> list[History]:
     """Runs on the workers of a Dask cluster; those that are kept already are not sent."""
     histories, paths = {}, {}
     for i, spec in enumerate(specs):
-        history = kept(spec, datasets[spec.dataset])
+        history = kept(spec, datasets[i])
         if history is None:
-            paths[i] = _path(spec, datasets[spec.dataset])
+            paths[i] = _path(spec, datasets[i])
         else:
             histories[i] = history
             progress.finished(i, history.n_epochs)
@@ -368,7 +380,7 @@ def _cluster(scheduler: str) -> Iterator[None]:
 def _remote(i: int, spec: RunSpec, key: str) -> tuple[int, History]:
     """One run on a worker, which has the code and the data itself."""
     try:
-        dataset = _remote_dataset(spec.dataset)
+        dataset = _remote_dataset(spec.dataset, grey_max=spec.grey_max)
         if run_key(spec, dataset) != key:
             raise InputError(
                 "other data, or other numbers computed, than on the machine that asks: give both "
@@ -411,7 +423,7 @@ class _Progress:
         """A run is in the hands of another process, which is said once."""
         with self.lock:
             if not self.waits:
-                _say("another process trains some of these runs: waiting for it")
+                say("another process trains some of these runs: waiting for it")
             self.waits = True
 
     def finished(self, i: int, n_epochs: int) -> None:
