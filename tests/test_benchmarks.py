@@ -3,22 +3,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import SMALL
 
 from benchmarks import agreement, floor, peers, phases, plot, report, run
 from benchmarks.peers.ours import Ours
 from benchmarks.problem import Problem, make_problem
 from qagrel.datasets import load_dataset
-from qagrel.spec import RunSpec
 
 # eager enough that within an epoch units close, classes are found and actions explored
-SPEC = RunSpec(
-    dataset="digits",
-    hidden=(30, 20),
-    batch_size=10,
-    learning_rate=0.5,
-    epsilon=0.1,
-    weight_range=0.3,
-    precision="float64",
+SPEC = SMALL.replace(
+    dataset="digits", hidden=(30, 20), batch_size=10, epsilon=0.1, weight_range=0.3
 )
 N_SAMPLES = 1000
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import ROOT, SMALL
 
 from qagrel import Dataset, InputError, RunSpec, results, store, train
 from qagrel.replication.experiments import Params, read_params, row_fields
 
-PARAMS = Path(__file__).parent.parent / "params.yaml"
+PARAMS = ROOT / "params.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -215,15 +216,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 # --- what runs leave -------------------------------------------------------------------------
 
-SPEC = RunSpec(
-    dataset="patches",
-    feedback="fixed",
-    hidden=(5, 4),
-    batch_size=10,
-    max_epochs=4,
-    validation_size=10,
-    validation_every=2,
-)
+SPEC = SMALL.replace(feedback="fixed", hidden=(5, 4))
 COLUMNS = [
     *("seed", "epoch", "learning_rate", "reward", "error", "loss"),
     *("train_accuracy", "validation_accuracy", "angle_2", "angle_3"),

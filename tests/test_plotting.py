@@ -8,17 +8,16 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import ROOT, TRIAL
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from qagrel import RunSpec
 from qagrel.replication.figures import plots, schematics, style
 from qagrel.replication.statistics import Paper, Row, Summary, read_paper, summarise, table1
 from qagrel.trial import Trial, find_trial, open_and_closed
 
-ROOT = Path(__file__).parents[1]
 N_CLASSES = 10
 
 
@@ -79,14 +78,12 @@ def table(paper: Paper) -> dict[Row, Summary]:
 
 @pytest.fixture(scope="module")
 def trial() -> Trial:
-    spec = RunSpec(hidden=(3, 2), feedback="learned", weight_range=2.0, feedback_range=2.0)
-    return find_trial(spec, lambda t: t.reward == 1 and (t.activities[1] > 0).sum() == 2)
+    return find_trial(TRIAL, lambda t: t.reward == 1 and (t.activities[1] > 0).sum() == 2)
 
 
 @pytest.fixture(scope="module")
 def gates() -> tuple[int, Trial, Trial]:
-    spec = RunSpec(hidden=(3, 1), feedback="learned", weight_range=2.0, feedback_range=2.0)
-    return open_and_closed(spec, 2)
+    return open_and_closed(TRIAL.replace(hidden=(3, 1)), 2)
 
 
 @pytest.fixture(scope="module")
@@ -416,8 +413,7 @@ def test_only_a_closed_gate_stops_the_feedback(gates: tuple[int, Trial, Trial]) 
 
 @pytest.mark.parametrize("hidden", [(1,), (2, 3, 2), (3, 3, 3, 1)])
 def test_networks_of_other_depths_can_be_drawn(hidden: tuple[int, ...]) -> None:
-    spec = RunSpec(hidden=hidden, feedback="learned", weight_range=2.0, feedback_range=2.0)
-    trial = find_trial(spec, lambda t: t.reward == 1)
+    trial = find_trial(TRIAL.replace(hidden=hidden), lambda t: t.reward == 1)
     axes = Figure().subplots()
     schematics.notation(axes, trial)
     assert r"$q_{3}$" in texts(axes)
@@ -425,8 +421,7 @@ def test_networks_of_other_depths_can_be_drawn(hidden: tuple[int, ...]) -> None:
 
 
 def test_the_detail_of_a_node_needs_no_second_hidden_layer() -> None:
-    spec = RunSpec(hidden=(2,), feedback="learned", weight_range=2.0, feedback_range=2.0)
-    trial = find_trial(spec, lambda t: t.reward == 1)
+    trial = find_trial(TRIAL.replace(hidden=(2,)), lambda t: t.reward == 1)
     axes = Figure().subplots()
     schematics.node_detail(axes, trial, 1)
     assert "to layer 2" in texts(axes)
