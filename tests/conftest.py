@@ -1,21 +1,14 @@
 """Fixtures that several test modules share."""
 
 import gzip
-import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from helpers import Ended, dataset_from, idx_bytes
 
 from qagrel import Dataset, cli
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -28,11 +21,6 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(ended.value.code or 0, *capsys.readouterr())
 
     return call
-
-
-def idx_bytes(array: np.ndarray) -> bytes:
-    sizes = struct.pack(f">{array.ndim}I", *array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture
@@ -71,14 +59,4 @@ def patches() -> Dataset:
     bright = np.arange(12) // 4 == labels[:, None]
     images = generator.integers(0, 90, bright.shape) + 120 * bright
     images *= generator.random(bright.shape) < 0.8
-    images = images.astype(np.uint8)
-    return Dataset(
-        name="patches",
-        train_images=images[:48],
-        train_labels=labels[:48],
-        test_images=images[48:],
-        test_labels=labels[48:],
-        grey_max=255,
-        n_classes=3,
-        image_shape=(3, 4),
-    )
+    return dataset_from("patches", images.astype(np.uint8), labels, 15, (3, 4))

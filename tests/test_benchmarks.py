@@ -1,29 +1,27 @@
+"""The benchmark compares what learns the same, and says what it measured."""
+
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from helpers import SMALL
 
 from benchmarks import agreement, floor, peers, phases, plot, report, run
 from benchmarks.peers.ours import Ours
 from benchmarks.problem import Problem, make_problem
 from qagrel.datasets import load_dataset
-from qagrel.spec import RunSpec
 
 # eager enough that within an epoch units close, classes are found and actions explored
-SPEC = RunSpec(
-    dataset="digits",
-    hidden=(30, 20),
-    batch_size=10,
-    learning_rate=0.5,
-    epsilon=0.1,
-    weight_range=0.3,
-    precision="float64",
+SPEC = SMALL.replace(
+    dataset="digits", hidden=(30, 20), batch_size=10, epsilon=0.1, weight_range=0.3
 )
 N_SAMPLES = 1000
 
 
-def problem_of(**changes) -> Problem:
+def problem_of(**changes: Any) -> Problem:
     spec = SPEC.replace(**changes)
     return make_problem(spec, load_dataset(spec.dataset))
 
@@ -46,7 +44,7 @@ def peer(request: pytest.FixtureRequest) -> str:
     ],
     ids=["two-hidden", "one-hidden", "trial-by-trial", "large-batch", "always-exploring"],
 )
-def test_a_peer_learns_what_qagrel_learns(peer, changes):
+def test_a_peer_learns_what_qagrel_learns(peer: str, changes: dict[str, Any]) -> None:
     problem = problem_of(**changes)
     ours, theirs = Ours(problem), peers.load(peer)(problem)
     for epoch in range(2):
@@ -55,14 +53,16 @@ def test_a_peer_learns_what_qagrel_learns(peer, changes):
     assert agreement.distance(ours.weights(), theirs.weights(), problem.weights) < 1e-11
 
 
-def test_the_task_is_learned_so_that_agreement_says_something():
+def test_the_task_is_learned_so_that_agreement_says_something() -> None:
     problem = problem_of()
     ours = Ours(problem)
     errors = [ours.epoch(problem.draws(epoch, N_SAMPLES)) / N_SAMPLES for epoch in range(2)]
     assert errors[1] < 0.6  # by chance 0.9
 
 
-def test_agreement_fails_a_contender_that_learns_something_else(monkeypatch):
+def test_agreement_fails_a_contender_that_learns_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Slower(Ours):
         def __init__(self, problem: Problem) -> None:
             super().__init__(problem)
@@ -72,7 +72,7 @@ def test_agreement_fails_a_contender_that_learns_something_else(monkeypatch):
     assert not agreement.compare("slower", SPEC, N_SAMPLES)["agrees"]
 
 
-def test_the_profiled_kernel_is_the_kernel():
+def test_the_profiled_kernel_is_the_kernel() -> None:
     problem = problem_of(precision="float32")
     ours, timed = Ours(problem), Ours(problem)
     draws = problem.draws(0, N_SAMPLES)
@@ -84,12 +84,12 @@ def test_the_profiled_kernel_is_the_kernel():
     assert min(seconds.values()) > 0
 
 
-def test_an_epoch_must_be_whole_batches():
+def test_an_epoch_must_be_whole_batches() -> None:
     with pytest.raises(ValueError, match="whole batches"):
         problem_of(batch_size=100).draws(0, 150)
 
 
-def test_needed_multiply_adds_of_a_small_network_counted_by_hand():
+def test_needed_multiply_adds_of_a_small_network_counted_by_hand() -> None:
     problem = problem_of(hidden=(2,))
     image = np.zeros((1, 64), np.uint8)
     image[0, :3] = 16  # three pixels are not zero
@@ -109,7 +109,7 @@ def test_needed_multiply_adds_of_a_small_network_counted_by_hand():
     assert found["dense"] / 7 == 64 * 2 * 2 + 20 * 3
 
 
-def test_a_worker_that_fails_is_reported():
+def test_a_worker_that_fails_is_reported() -> None:
     with pytest.raises(RuntimeError, match="status 1"):
         run.ask("floor", None, {"spec": {"hidden": "nonsense"}, "n_samples": 10})
 
@@ -117,7 +117,7 @@ def test_a_worker_that_fails_is_reported():
 RATES = {report.FOUR_ROWS: 7e10, report.ONE_ROW: 5e10, report.SGEMM: 1e11}
 
 
-def fake_results() -> dict:
+def fake_results() -> dict[str, Any]:
     spread = run.spread([1.0, 2.0, 3.0])
     timing = {"seconds": spread, "ratio": spread, "busy": 1.0, "error": 0.1}
     timings = dict.fromkeys([peers.OURS, peers.AUTOGRAD], timing)
@@ -150,7 +150,7 @@ def fake_results() -> dict:
     }
 
 
-def test_the_tables_say_what_was_measured():
+def test_the_tables_say_what_was_measured() -> None:
     text = report.tables(fake_results())
     assert "| 300-100 | 100 | PyTorch autograd | 2.000 (1.500–2.500) | 2.00 (1.50–2.50) |" in text
     assert "| 300-100 | 7.00 | 33.00 | 70.00 | 100.00 | 0.100 | 0.140 | 2.000 | 5 % |" in text
@@ -158,7 +158,7 @@ def test_the_tables_say_what_was_measured():
     assert "not to be quoted" in text
 
 
-def test_the_figure_is_the_same_bytes_each_time(tmp_path):
+def test_the_figure_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     results = json.loads(json.dumps(fake_results()))
     for name in ("a.json", "b.json"):
         plot.draw(results, tmp_path / name)

@@ -17,12 +17,11 @@ from typing import Any, NoReturn
 
 import pandas as pd
 import pytest
-from conftest import Ended
+from helpers import QAGREL, Ended
 
 import qagrel
 from qagrel import cli, datasets, history, store, sweep, training
 
-QAGREL = [sys.executable, "-m", "qagrel"]
 DIVERGING = ["--weight-range", "1e38"]
 without_overflow_warnings = pytest.mark.filterwarnings(  # which NumPy gives without the JIT
     "ignore:(overflow|invalid value) encountered:RuntimeWarning"

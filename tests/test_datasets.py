@@ -17,7 +17,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from conftest import idx_bytes
+from helpers import deterministic, idx_bytes
 
 from qagrel import datasets, idx
 from qagrel.datasets import CHECKSUMS, FILES, Dataset, load_dataset
@@ -219,9 +219,7 @@ def test_an_announced_size_beyond_what_gzip_can_hold_is_refused(tmp_path: Path) 
         idx.read_idx(path, 1)
 
 
-DETERMINISTIC = hypothesis.settings(
-    derandomize=True, database=None, deadline=None, max_examples=300
-)
+DETERMINISTIC = deterministic(max_examples=300)
 EDITS = st.lists(st.tuples(st.integers(0, 30), st.binary(max_size=3)), max_size=4)
 FORMS = st.sampled_from(["plain", "damaged, then gzipped", "gzipped, then damaged"])
 

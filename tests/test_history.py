@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import SMALL
 
 from qagrel import (
     Dataset,
     History,
     InputError,
-    RunSpec,
     history,
     load,
     load_dataset,
@@ -25,7 +25,7 @@ from qagrel import (
 
 Arrays = dict[str, np.ndarray]
 
-BASE = RunSpec(dataset="digits", hidden=(6, 5), max_epochs=6, batch_size=20, validation_size=20)
+BASE = SMALL.replace(dataset="digits", hidden=(6, 5), max_epochs=6, precision="float32")
 SPECS = {
     "symmetric": BASE,
     "learned": BASE.replace(feedback="learned", precision="float64"),

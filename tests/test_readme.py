@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 from qagrel.datasets import data_dir
 
-ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 NEEDED = (
     *(".dvc/.gitignore", ".dvc/config", ".dvc/plots", ".gitignore", "dvc.lock", "dvc.yaml"),

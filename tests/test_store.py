@@ -21,13 +21,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import deterministic
 
 from qagrel import store
 from qagrel.errors import InputError
 
-DETERMINISTIC = hypothesis.settings(
-    derandomize=True, database=None, deadline=None, max_examples=200
-)
+DETERMINISTIC = deterministic(max_examples=200)
 
 
 # --- writing --------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """One training run: the protocol of Section 3, what is recorded, and how a run can end."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,30 +9,12 @@ from typing import Any
 import naive
 import numpy as np
 import pytest
+from helpers import REGIMES, RULES_AND_LOSSES, contents, dataset_from
+from helpers import SMALL as SPEC
 
-from qagrel import Dataset, History, InputError, RunSpec, kernels, predict, train, training
+from qagrel import Dataset, InputError, RunSpec, kernels, predict, train, training
 from qagrel.network import Ints
-from qagrel.rules import RULES
 
-RULES_AND_LOSSES = [
-    *((rule, "cross-entropy") for rule in RULES),
-    ("error-bp", "squared-error"),
-]
-REGIMES = ["symmetric", "learned", "fixed"]
-SPEC = RunSpec(
-    dataset="patches",
-    hidden=(9, 7),
-    learning_rate=0.5,
-    batch_size=7,
-    max_epochs=4,
-    epsilon=0.3,
-    weight_range=0.5,
-    feedback_range=0.4,
-    validation_size=10,
-    validation_every=2,
-    stop_checks=0,
-    precision="float64",
-)
 N_TRAINED = 38  # of 48 samples; five batches of 7 and one of 3
 
 
@@ -73,12 +54,6 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
     return Spy(monkeypatch)
 
 
-def contents(history: History) -> Any:
-    """All numbers of a run, comparable bit for bit."""
-    matrices = [w.tobytes() for w in (*history.weights, *history.feedback_weights)]
-    return json.dumps(history.rows), history.confusion.tolist(), matrices, history.test_accuracy
-
-
 # --- the protocol ----------------------------------------------------------------------------
 
 
@@ -99,8 +74,8 @@ def test_the_papers_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(kernels, "train_epoch", train_epoch)
     monkeypatch.setattr(kernels, "choose", choose)
-    images, labels = np.ones((60_000, 1), np.uint8), np.zeros(60_000, np.uint8)
-    dataset = Dataset("plain", images, labels, images[:9], labels[:9], 255, 2, (1, 1))
+    images, labels = np.ones((60_009, 1), np.uint8), np.zeros(60_009, np.uint8)
+    dataset = dataset_from("plain", images, labels, 9, (1, 1))
     history = train(RunSpec(dataset="plain"), dataset)
     assert set(epochs) == {(59_000, 100, 590, 1.0)}
     assert checks == [(5, 1000), (10, 1000), (15, 1000), (20, 1000), (25, 1000), (25, 9)]

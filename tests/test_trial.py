@@ -3,6 +3,7 @@
 import naive
 import numpy as np
 import pytest
+from helpers import TRIAL
 from numpy.testing import assert_allclose
 
 from qagrel import InputError, RunSpec
@@ -10,8 +11,7 @@ from qagrel.trial import Trial, find_trial, open_and_closed, run_trial
 
 
 def small(**changes: object) -> RunSpec:
-    fields = {"hidden": (4, 3), "weight_range": 2.0, "feedback_range": 2.0, "learning_rate": 0.5}
-    return RunSpec(**{**fields, "feedback": "learned", **changes})
+    return TRIAL.replace(**{"hidden": (4, 3), **changes})
 
 
 SPECS = [

@@ -1,6 +1,5 @@
 """Many runs: kept as they finish, taken up again, the same whatever the number of workers."""
 
-import json
 import sys
 import threading
 import time
@@ -10,30 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import numba
+import helpers
 import numpy as np
 import pytest
+from helpers import SMALL, contents
 
 from qagrel import Dataset, History, InputError, RunSpec, load_dataset, network, save, sweep, train
 from qagrel.rules import RULES
 
-compiled_only = pytest.mark.skipif(
-    bool(numba.config.DISABLE_JIT),
-    reason="the runs of the fingerprint take minutes where nothing is compiled",
+compiled_only = helpers.compiled_only(
+    "the runs of the fingerprint take minutes where nothing is compiled"
 )
 
 
 @pytest.fixture
 def spec(idx_folder: Callable[..., Path]) -> RunSpec:
-    return RunSpec(
+    return SMALL.replace(
         dataset=str(idx_folder()),
-        hidden=(5,),
-        batch_size=4,
+        feedback="learned",
         max_epochs=3,
-        validation_size=10,
         validation_every=1,
         stop_checks=2,
-        feedback="learned",
+        precision="float32",
     )
 
 
@@ -62,13 +59,6 @@ def seeds_of(spec: RunSpec, n: int) -> list[RunSpec]:
     return [spec.replace(seed=seed) for seed in range(n)]
 
 
-def contents(history: History) -> Any:
-    """All that a run has, comparable bit for bit."""
-    matrices = [w.tobytes() for w in (*history.weights, *history.feedback_weights)]
-    numbers = (json.dumps(history.rows), history.confusion.tolist(), history.test_accuracy)
-    return history.spec, history.status, numbers, matrices
-
-
 def files(state: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(state.glob("*.npz"))}
 
@@ -91,7 +81,7 @@ def test_a_kept_run_has_no_epochs_to_report(spec: RunSpec) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"learning_rate": 0.5}, {"precision": "float64"}, {"max_epochs": 2}]
+    "change", [{"seed": 1}, {"learning_rate": 1.0}, {"precision": "float64"}, {"max_epochs": 2}]
 )
 def test_another_spec_is_another_run(spec: RunSpec, state: Path, change: dict[str, Any]) -> None:
     sweep.run(spec)

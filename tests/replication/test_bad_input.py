@@ -11,14 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ended
+from helpers import ROOT, Ended, is_refused, work_in
 
 from qagrel import InputError, results, store
 from qagrel.replication import notebooks
 from qagrel.replication.experiments import read_params
 from qagrel.replication.statistics import read_paper
 
-ROOT = Path(__file__).parents[1]
 DIGITS = Path("results/digits")
 FIRST = "q-agrel_symmetric_300_0.5"
 PARAMS = """
@@ -40,15 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder two levels down, in which the test works."""
     folder = tmp_path / "home" / "project"
     folder.mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    for name in ("QAGREL_STATE_DIR", "QAGREL_RESULTS_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
-
-
-def is_refused(ended: Ended) -> bool:
-    """Whether a command ended with one sentence of a length that can be read."""
-    return ended.code == 2 and bool(re.fullmatch(r"qagrel: [^\n]{10,600}\n", ended.err))
+    return work_in(folder, monkeypatch)
 
 
 def is_untouched(folder: Path) -> bool:

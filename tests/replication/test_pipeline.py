@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.repo import Repo
+from helpers import ROOT
 
-ROOT = Path(__file__).parents[1]
 KINDS = ["table1", "validation", "learning-rate-range", "stepwise"]
 
 

@@ -1,50 +1,36 @@
 """Sweeps on a Dask cluster: a scheduler and two workers, each a process on this machine."""
 
+import functools
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import numba
 import pytest
 import yaml
 from fault_injection import Cluster, Place, cluster
+from helpers import QAGREL, Ended, compiled_only, work_in
 
-from qagrel import cli, sweep
+from qagrel import sweep
 from qagrel.replication import commands
 
 pytest.importorskip("distributed")
 pytestmark = [
-    pytest.mark.skipif(
-        bool(numba.config.DISABLE_JIT), reason="takes very long where nothing is compiled"
-    ),
+    compiled_only("takes very long where nothing is compiled"),
     # of Dask and what it uses, in this process: not ours
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 ROW = "q-agrel_learned_20_1"
 
 
-class Ended(NamedTuple):
-    code: int
-    err: str
-
-
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def run(run: Callable[..., Ended]) -> Callable[..., Ended]:
     """Return a function that trains the row in this process, or on a cluster."""
-
-    def call(*args: str) -> Ended:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["table1", "--profile", "small", "--row", ROW, *args], prog_name="qagrel")
-        return Ended(ended.value.code or 0, capfd.readouterr().err)
-
-    return call
+    return functools.partial(run, "table1", "--profile", "small", "--row", ROW)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +47,7 @@ def dask(place: Place) -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder on this side, with its own data set."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("QAGREL_STATE_DIR", "QAGREL_RESULTS_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    return work_in(tmp_path, monkeypatch)
 
 
 def write_params(folder: Path, **fields: object) -> None:
@@ -172,7 +155,7 @@ def test_an_address_without_a_scheduler_is_refused(
 
 def test_an_interrupted_sweep_on_a_cluster_stops(dask: Cluster, folder: Path) -> None:
     write_params(folder, max_epochs=5000, batch_size=100)
-    command = [sys.executable, "-m", "qagrel", "table1", "--profile", "small", "--row", ROW]
+    command = [*QAGREL, "table1", "--profile", "small", "--row", ROW]
     process = subprocess.Popen(
         [*command, "--scheduler", dask.address], stderr=subprocess.PIPE, text=True
     )

@@ -10,13 +10,13 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from qagrel import InputError, store
 from qagrel.replication import notebooks
 from qagrel.replication.experiments import read_params
 
-ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 PARAMETERS = """

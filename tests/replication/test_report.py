@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import typst
 import yaml
+from helpers import ROOT, work_in
 
 from qagrel import InputError, RunSpec, store
 from qagrel.replication import report
 
-ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "paper"
 CLAIMS: list[str] = [claim["id"] for claim in yaml.safe_load((PAPER / "claims.yaml").read_text())]
 DISCUSSION: dict[str, Any] = yaml.safe_load((PAPER / "discussion.yaml").read_text())
@@ -52,9 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(PAPER, tmp_path / "paper")
     copy_results(tmp_path / "results" / "digits")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("QAGREL_RESULTS_DIR", raising=False)
-    return tmp_path
+    return work_in(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Kill sweeps, DVC and workers at random moments: a rerun must end as if nothing had happened.
 
-    python tests/fault_injection.py --tries 30 --seed 0
+    python tests/replication/fault_injection.py --tries 30 --seed 0
 
 Every try starts from nothing, sends SIGKILL to one process at a moment drawn at random, gives the
 same command again at once, and then compares with an undisturbed run: all results, all kept runs

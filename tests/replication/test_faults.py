@@ -20,15 +20,13 @@ from typing import Any, NamedTuple
 
 import fault_injection
 import filelock
-import numba
 import pytest
 import yaml
-from conftest import Ended
+from helpers import QAGREL, SMALL, Ended, compiled_only, is_refused, work_in
 
 from qagrel import RunSpec, load, load_dataset, sweep
 from qagrel.replication import commands
 
-QAGREL = [sys.executable, "-m", "qagrel"]
 ROWS = ["q-agrel_learned_20_1", "error-bp_symmetric_20_0.1"]
 PARAMS: dict[str, Any] = {
     "rows": ROWS,
@@ -43,10 +41,10 @@ PARAMS: dict[str, Any] = {
 }
 ALL_ROWS = ["table1", "--profile", "small", *(word for row in ROWS for word in ("--row", row))]
 
+SPEC = SMALL.replace(dataset="digits", max_epochs=1)
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc or the kernel")
-pytestmark = pytest.mark.skipif(
-    bool(numba.config.DISABLE_JIT), reason="takes very long where nothing is compiled"
-)
+pytestmark = compiled_only("takes very long where nothing is compiled")
 
 
 class Place(NamedTuple):
@@ -76,10 +74,7 @@ class Place(NamedTuple):
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.chdir(tmp_path)
-    for name in ("QAGREL_STATE_DIR", "QAGREL_RESULTS_DIR", "DVC_STAGE"):
-        monkeypatch.delenv(name, raising=False)
-    place = Place(tmp_path)
+    place = Place(work_in(tmp_path, monkeypatch))
     place.change()
     return place
 
@@ -197,7 +192,7 @@ def test_two_sweeps_at_once_leave_the_same_files(place: Place, expected: dict[st
 def test_waiting_for_another_process_is_said_once(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    specs = [RunSpec(dataset="digits", hidden=(5,), max_epochs=1, seed=seed) for seed in range(2)]
+    specs = [SPEC.replace(seed=seed) for seed in range(2)]
     dataset = load_dataset("digits")
     place.runs.mkdir(parents=True)
     with contextlib.ExitStack() as turns:
@@ -212,17 +207,16 @@ def test_waiting_for_another_process_is_said_once(
 
 
 def test_an_interrupted_wait_ends(place: Place) -> None:
-    spec = RunSpec(dataset="digits", hidden=(5,), max_epochs=1)
     place.runs.mkdir(parents=True)
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     with (
-        filelock.FileLock(place.runs / f"{sweep.run_key(spec, load_dataset('digits'))}.lock"),
+        filelock.FileLock(place.runs / f"{sweep.run_key(SPEC, load_dataset('digits'))}.lock"),
         pytest.raises(KeyboardInterrupt),
     ):
-        sweep.run(spec, on_wait=interrupt)
+        sweep.run(SPEC, on_wait=interrupt)
 
 
 # --- what is kept ----------------------------------------------------------------------------
@@ -255,10 +249,6 @@ def file_limit(n_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def is_one_sentence(err: str) -> bool:
-    return err.startswith("qagrel: ") and err.count("\n") == 1 and "Traceback" not in err
-
-
 @pytest.mark.parametrize("limit", [500, 20_000], ids=["results", "kept runs"])
 def test_a_full_disk_is_told_and_truncates_nothing(
     place: Place, run: Callable[..., Ended], expected: dict[str, bytes], limit: int
@@ -267,8 +257,8 @@ def test_a_full_disk_is_told_and_truncates_nothing(
         sweep.run_all([s for row in ROWS for s in specs_of(row)])
     with file_limit(limit):
         ended = run(*ALL_ROWS)
-    assert (ended.code, ended.out) == (2, "")
-    assert is_one_sentence(ended.err)
+    assert is_refused(ended)
+    assert ended.out == ""
     assert "cannot be written (File too large): make room" in ended.err
     assert [name for name in place.kept() if name.endswith(".part")] == []
     assert set(place.results().values()) <= set(expected.values())
@@ -293,8 +283,8 @@ def test_a_small_disk(
         pytest.skip("no right to mount")
     try:
         ended = run(*ALL_ROWS)
-        assert (ended.code, ended.out) == (2, "")
-        assert is_one_sentence(ended.err)
+        assert is_refused(ended)
+        assert ended.out == ""
         assert "(No space left on device): make room" in ended.err
         for path in place.runs.glob("*.npz"):
             assert load(path).status in ("converged", "max-epochs")
@@ -326,8 +316,8 @@ def test_a_folder_that_cannot_be_written_is_told(
     (place.folder / "file").touch()
     monkeypatch.setenv("QAGREL_STATE_DIR", "file")
     ended = run(*ALL_ROWS)
-    assert (ended.code, ended.out) == (2, "")
-    assert is_one_sentence(ended.err)
+    assert is_refused(ended)
+    assert ended.out == ""
     assert "file/runs cannot be written (Not a directory)" in ended.err
     assert "QAGREL_STATE_DIR" in ended.err
 
@@ -395,7 +385,7 @@ def test_no_more_workers_than_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         return parallel(workers, **options)
 
     monkeypatch.setattr(sweep.joblib, "Parallel", note)
-    specs = [RunSpec(dataset="digits", hidden=(5,), max_epochs=1, seed=seed) for seed in range(2)]
+    specs = [SPEC.replace(seed=seed) for seed in range(2)]
     assert len(sweep.run_all(specs, workers=10**9)) == 2
     assert asked == [2]
 

@@ -1,0 +1,121 @@
+"""Runs, rows and curves made up, for statistics and figures."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from helpers import ROOT
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from qagrel.replication.statistics import Moments, Paper, Row, Summary
+
+PAPER = ROOT / "paper"
+N_CLASSES = 10
+FIGURES = ["fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "confusion", "table1"]
+AGREL = Row("q-agrel", "symmetric", "300-100", 1.0)
+BACKPROP = Row("error-bp", "symmetric", "300-100", 0.1)
+STARRED = Row("q-agrel", "fixed", "300-100", 0.1)
+
+
+def seeds(
+    accuracies: list[float], epochs: int | list[int], status: str | list[str] = "converged"
+) -> pd.DataFrame:
+    n = len(accuracies)
+    return pd.DataFrame(
+        {
+            "seed": range(n),
+            "n_epochs": epochs if isinstance(epochs, list) else [epochs] * n,
+            "test_accuracy": accuracies,
+            "status": status if isinstance(status, list) else [status] * n,
+        }
+    )
+
+
+def summary(
+    accuracy: float,
+    accuracy_std: float,
+    epochs: float,
+    epochs_std: float,
+    n: int = 10,
+    n_converged: int = 10,
+    n_diverged: int = 0,
+) -> Summary:
+    moments = Moments(accuracy, accuracy_std, n), Moments(epochs, epochs_std, n)
+    return Summary(*moments, n, n_converged, n_diverged)
+
+
+def ours_like_paper(paper: Paper, n_converged: int = 10) -> dict[Row, Summary]:
+    """Our rows with the paper's numbers, and a spread where the paper prints none."""
+    table = {}
+    for row, printed in paper.table.items():
+        epochs = replace(printed.epochs, std=printed.epochs.std if row != STARRED else 0.0)
+        met = 0 if row == STARRED else n_converged
+        table[row] = replace(printed, epochs=epochs, n_converged=met)
+    return table
+
+
+def history(
+    correct: npt.ArrayLike,
+    selected: npt.ArrayLike | None = None,
+    presented: int = 100,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """A history of as many classes as the counts have columns: arrays (epochs, classes)."""
+    correct = np.asarray(correct)
+    selected = correct if selected is None else np.asarray(selected)
+    frame = {"seed": seed, "epoch": np.arange(1, len(correct) + 1)}
+    frame["error"] = 1 - correct.mean(axis=1) / 100
+    for number in range(correct.shape[1]):
+        frame[f"presented_{number}"] = presented
+        frame[f"correct_{number}"] = correct[:, number]
+        frame[f"selected_{number}"] = selected[:, number]
+    return pd.DataFrame(frame)
+
+
+def found_in(epochs: list[int], n_epochs: int = 20) -> np.ndarray:
+    """Correct counts: nothing before a class's epoch, then 95 %, then 96, 97, at most 100 %."""
+    when = np.arange(1, n_epochs + 1)[:, None] - np.array(epochs)
+    return np.where(when < 0, 0, np.minimum(95 + when, 100))
+
+
+def epoch_records(n_epochs: int = 8) -> pd.DataFrame:
+    """A network that finds a class in every epoch but the last, and never class 9."""
+    epoch, found = np.arange(1, n_epochs + 1)[:, None], np.arange(N_CLASSES)
+    correct = np.where(epoch > found, 40, 0)
+    selected = np.where(epoch > found, 500 // np.minimum(epoch, 10), 0)
+    frame = history(correct, selected, presented=50)
+    frame["error"] = 1 - frame["epoch"] / (n_epochs + 2)
+    frame["reward"] = 1 - frame["error"]
+    frame["learning_rate"] = np.geomspace(0.01, 1, n_epochs)
+    return frame
+
+
+def batch_records(epochs: pd.DataFrame, n_batches: int = 5) -> pd.DataFrame:
+    """As many batches an epoch, each with the error of the epoch."""
+    return pd.DataFrame(
+        {
+            "epoch": np.repeat(epochs["epoch"], n_batches),
+            "batch": np.tile(np.arange(1, n_batches + 1), len(epochs)),
+            "error": np.repeat(epochs["error"], n_batches),
+        }
+    )
+
+
+def found(n_epochs: int = 8) -> pd.DataFrame:
+    """The epochs in which the network of `epoch_records` finds its classes."""
+    epoch = [n + 1.0 if n < n_epochs else np.nan for n in range(N_CLASSES)]
+    return pd.DataFrame({"seed": 0, "class": range(N_CLASSES), "epoch": epoch})
+
+
+def both(value: Any) -> dict[str, Any]:
+    """The same of both rules."""
+    return {"q-agrel": value, "error-bp": value}
+
+
+def texts(figure: Figure | Axes) -> list[str]:
+    """All that can be read in a figure or a panel."""
+    return [text.get_text() for text in figure.findobj(Text) if text.get_visible()]

@@ -1,0 +1,49 @@
+"""The paper as data: its numbers, its claims and our thresholds, checked as they are read."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from examples import PAPER
+
+from qagrel.errors import InputError
+from qagrel.replication.statistics import read_paper
+
+
+def test_the_papers_numbers_are_those_of_its_table() -> None:
+    with (PAPER / "table1.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 16
+    # Sums of the columns as they stand in the paper.
+    assert sum(float(row["accuracy_mean"]) for row in rows) == pytest.approx(1567.01)
+    assert sum(float(row["accuracy_std"]) for row in rows) == pytest.approx(1.55)
+    assert sum(int(row["epochs_mean"]) for row in rows) == 4592
+    assert sum(int(row["epochs_std"] or 0) for row in rows) == 847
+    assert [row["hidden"] for row in rows if row["note"]] == ["300-100"]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "complaint"),
+    [
+        ("margins.yaml", "alpha:", "alhpa:", "exactly these entries"),
+        ("margins.yaml", "value: 0.05", "value: -0.05", "alpha cannot be -0.05"),
+        ("margins.yaml", "value: 0.05", "value: yes", "alpha cannot be True"),
+        ("margins.yaml", "value: holm", "value: bonferroni", "'holm'"),
+        ("margins.yaml", "  value: mnist", "  value: [mnist", "not readable as YAML"),
+        ("claims.yaml", "rule:", "rules:", "claim 1 must have the entries"),
+        ("claims.yaml", "id: slower-text", "id: slower-abstract", "twice"),
+        ("table1.csv", "97.86", "97,86", r"table1\.csv"),
+        ("table1.csv", "epochs_mean", "epochs", "epochs_mean"),
+        ("literature.csv", "95.3", "high", r"literature\.csv"),
+    ],
+)
+def test_damaged_paper_files_are_refused(
+    tmp_path: Path, name: str, old: str, new: str, complaint: str
+) -> None:
+    for file in PAPER.glob("*.*"):
+        if file.suffix in {".csv", ".yaml"}:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    text = (tmp_path / name).read_text()
+    (tmp_path / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=complaint):
+        read_paper(tmp_path)
