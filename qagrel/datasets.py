@@ -434,16 +434,21 @@ def fetch(name: str) -> list[Path]:
     return new
 
 
-def export(dataset: Dataset, folder: Path) -> None:
-    """Write a data set as decompressed IDX files, those that are there already excepted."""
+def export(dataset: Dataset, folder: Path, force: bool = False) -> None:
+    """Write a data set as decompressed IDX files, those that are there already excepted.
+
+    Raises
+    ------
+    InputError
+        When one is there with other content, unless by `force`; nothing is written then.
+    """
+    contents = {}
     for field, file in FILES.items():
         array = getattr(dataset, field)
         if field.endswith("images"):
             array = array.reshape(-1, *dataset.image_shape)
-        content = _idx_header(array.shape) + array.tobytes()
-        path = folder / file
-        if not path.exists() or path.read_bytes() != content:
-            store.write_bytes(path, content)
+        contents[folder / file] = _idx_header(array.shape) + array.tobytes()
+    store.write_named(contents, "--into", force)
 
 
 def _fetch_missing(name: str) -> list[Path]:
