@@ -19,13 +19,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `python benchmarks/run.py` works as well
+try:
+    import numpy as np
 
-from benchmarks import machine, peers, plot, report
-from qagrel import store
-from qagrel.datasets import data_dir, load_dataset
-from qagrel.errors import InputError
-from qagrel.spec import RunSpec
+    from benchmarks import machine, peers, plot, report
+    from qagrel import store
+    from qagrel.datasets import data_dir, load_dataset
+    from qagrel.errors import InputError
+    from qagrel.spec import RunSpec
+except ModuleNotFoundError as error:
+    sys.exit(f"benchmark: no {error.name} in this environment: 'make bench' sets one up")
 
 Task = dict[str, Any]
 Answer = dict[str, Any]

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from qagrel.training import History, Row
 
 
+COMPILING = "qagrel: compiling, which takes up to half a minute the first time"
+
+
 # --- commands and their errors --------------------------------------------------------------
 
 
@@ -106,6 +109,37 @@ def _hint(name: str, names: Sequence[str]) -> str:
     return nearest(name, names)
 
 
+# --- compiling ------------------------------------------------------------------------------
+
+
+def compiles(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command say, once, that it compiles: where nothing is in Numba's cache, it is long."""
+
+    @functools.wraps(command)
+    def wrapper(**options: Any) -> None:
+        from numba.core import event
+        from tqdm import tqdm
+
+        class Notice(event.Listener):
+            """Hears only of what is really compiled."""
+
+            is_told = False
+
+            def on_start(self, _: Any) -> None:
+                if not self.is_told:
+                    self.is_told = True
+                    with suppress(BrokenPipeError):
+                        tqdm.write(COMPILING, file=sys.stderr)  # above any progress display
+
+            def on_end(self, _: Any) -> None:
+                pass
+
+        with event.install_listener("numba:compile", Notice()):
+            command(**options)
+
+    return wrapper
+
+
 # --- options for the fields of RunSpec ------------------------------------------------------
 
 
@@ -173,6 +207,7 @@ force_option = click.option("--force", is_flag=True, help="replace files that ar
 @force_option
 @click.option("--record-batches", is_flag=True, help="keep reward or error of every batch too")
 @json_option
+@compiles
 def train(
     out: Path | None, force: bool, record_batches: bool, as_json: bool, **fields: Any
 ) -> None:
@@ -346,6 +381,7 @@ def _finite(content: Any) -> Any:
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--dataset", help="name, or folder of IDX files  [default: what it was trained on]")
 @json_option
+@compiles
 def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
     """Classify the test images of a data set with a saved run.
 
@@ -514,6 +550,7 @@ scheduler_option = click.option("--scheduler", help="address of a Dask scheduler
 @click.option("--seed", "seeds", type=int, multiple=True, help="train these, collect nothing")
 @workers_option
 @scheduler_option
+@compiles
 def table1(
     profile: str,
     rows: Sequence[str],
@@ -537,6 +574,7 @@ def table1(
 @profile_option
 @workers_option
 @scheduler_option
+@compiles
 def study(name: str, profile: str, workers: int | None, scheduler: str | None) -> None:
     """Train the runs of a study in params.yaml."""
     from qagrel import replication
@@ -548,6 +586,7 @@ def study(name: str, profile: str, workers: int | None, scheduler: str | None) -
 @profile_option
 @workers_option
 @scheduler_option
+@compiles
 def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
     """Learning-rate range test: where the curves are steepest."""
     from qagrel import replication
@@ -608,6 +647,7 @@ def report(profile: str) -> None:
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
 @force_option
+@compiles
 def fingerprint(out: Path | None, force: bool) -> None:
     """Hash what the code makes of small runs of the paper's rules.
 
@@ -630,6 +670,7 @@ def fingerprint(out: Path | None, force: bool) -> None:
 @click.option("--full", is_flag=True, help="all epochs, and the final accuracy")
 @click.option("--run", "names", multiple=True, help="a row, study/run, or one seed of either")
 @click.option("--seed", type=int, help="of the random choice")
+@compiles
 def audit(
     profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
 ) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
 
-from qagrel import Dataset, cli
+from qagrel import Dataset, cli, sweep
 
 
 class Ended(NamedTuple):
@@ -18,9 +19,18 @@ class Ended(NamedTuple):
     err: str
 
 
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """All kernels are in Numba's cache, so that no command says that it compiles them."""
+    sweep.fingerprint()
+
+
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def run(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[..., Ended]:
     """Return a function that runs a command in this process."""
+
+    if not numba.config.DISABLE_JIT:
+        request.getfixturevalue("compiled")
 
     def call(*args: object) -> Ended:
         with pytest.raises(SystemExit) as ended:

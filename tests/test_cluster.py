@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(
         bool(numba.config.DISABLE_JIT), reason="takes very long where nothing is compiled"
     ),
+    pytest.mark.usefixtures("compiled"),
     # of Dask and what it uses, in this process: not ours
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]

@@ -43,9 +43,12 @@ PARAMS: dict[str, Any] = {
 ALL_ROWS = ["table1", "--profile", "small", *(word for row in ROWS for word in ("--row", row))]
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc or the kernel")
-pytestmark = pytest.mark.skipif(
-    bool(numba.config.DISABLE_JIT), reason="takes very long where nothing is compiled"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        bool(numba.config.DISABLE_JIT), reason="takes very long where nothing is compiled"
+    ),
+    pytest.mark.usefixtures("compiled"),
+]
 
 
 class Place(NamedTuple):

@@ -36,7 +36,6 @@ def test_lines_of_committed_text_end_in_one_way() -> None:
     "settings",
     [
         ["core.autocrlf=true"],
-        ["core.autocrlf=input"],
         ["core.eol=crlf", "core.autocrlf=false"],
     ],
     ids=" ".join,
