@@ -19,13 +19,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `python benchmarks/run.py` works as well
+try:
+    import numpy as np
 
-from benchmarks import machine, peers, plot, report
-from qagrel import store
-from qagrel.datasets import data_dir, load_dataset
-from qagrel.errors import InputError
-from qagrel.spec import RunSpec
+    from benchmarks import machine, peers, plot, report
+    from qagrel import store
+    from qagrel.datasets import data_dir, load_dataset
+    from qagrel.errors import InputError
+    from qagrel.spec import RunSpec
+except ModuleNotFoundError as error:
+    sys.exit(f"benchmark: no {error.name} in this environment: 'make bench' sets one up")
 
 Task = dict[str, Any]
 Answer = dict[str, Any]
@@ -73,19 +77,22 @@ class Plan:
         return max(round(EPOCH * share) // batch_size, 1) * batch_size
 
 
-def main(quick: bool = False, out: Path = RESULTS) -> None:
+def main(quick: bool = False, out: Path = RESULTS, force: bool = False) -> None:
     """Measure, write `out` and beside it the tables and the plot, and print the tables.
 
     Parameters
     ----------
     quick : few rounds of a tenth of an epoch: to see that all is well, not to quote.
     out : the JSON file.
+    force : replace files that are there; those of the benchmark itself are replaced anyway.
 
     Raises
     ------
     InputError
-        When MNIST cannot be had, or no core can be picked on this system.
+        When a file is there, MNIST cannot be had, or no core can be picked on this system.
     """
+    for suffix in (out.suffix, ".md", ".png", ".svg"):
+        store.check_free(out.with_suffix(suffix), "--out", force or out == RESULTS)
     if not hasattr(os, "sched_setaffinity"):
         raise InputError("this system cannot pin a process to a core: run the benchmark on Linux")
     load_dataset("mnist")  # missing data shows here, not in a worker
@@ -366,9 +373,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Speed and memory of qagrel and its peers.")
     parser.add_argument("--quick", action="store_true", help="few rounds of a tenth of an epoch")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file to write")
+    parser.add_argument("--force", action="store_true", help="replace files that are there")
     arguments = parser.parse_args()
     try:
-        main(arguments.quick, arguments.out)
+        main(arguments.quick, arguments.out, arguments.force)
     except InputError as error:
         say(f"benchmark: {error}")
         sys.exit(2)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from qagrel.datasets import Dataset
     from qagrel.network import Ints
     from qagrel.training import History, Row
+
+
+COMPILING = "qagrel: compiling, which takes up to half a minute the first time"
 
 
 # --- commands and their errors --------------------------------------------------------------
@@ -106,6 +109,37 @@ def _hint(name: str, names: Sequence[str]) -> str:
     return nearest(name, names)
 
 
+# --- compiling ------------------------------------------------------------------------------
+
+
+def compiles(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command say, once, that it compiles: where nothing is in Numba's cache, it is long."""
+
+    @functools.wraps(command)
+    def wrapper(**options: Any) -> None:
+        from numba.core import event
+        from tqdm import tqdm
+
+        class Notice(event.Listener):
+            """Hears only of what is really compiled."""
+
+            is_told = False
+
+            def on_start(self, _: Any) -> None:
+                if not self.is_told:
+                    self.is_told = True
+                    with suppress(BrokenPipeError):
+                        tqdm.write(COMPILING, file=sys.stderr)  # above any progress display
+
+            def on_end(self, _: Any) -> None:
+                pass
+
+        with event.install_listener("numba:compile", Notice()):
+            command(**options)
+
+    return wrapper
+
+
 # --- options for the fields of RunSpec ------------------------------------------------------
 
 
@@ -157,6 +191,7 @@ def main() -> None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+force_option = click.option("--force", is_flag=True, help="replace files that are there already")
 
 
 # --- qagrel train ---------------------------------------------------------------------------
@@ -169,9 +204,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print one JS
     metavar="FOLDER|FILE",
     help="save the run as FOLDER/run.npz and run.csv, or as FILE.npz and FILE.csv",
 )
-@click.option("--force", is_flag=True, help="replace files that are there already")
+@force_option
 @click.option("--record-batches", is_flag=True, help="keep reward or error of every batch too")
 @json_option
+@compiles
 def train(
     out: Path | None, force: bool, record_batches: bool, as_json: bool, **fields: Any
 ) -> None:
@@ -180,23 +216,26 @@ def train(
     from qagrel.spec import RunSpec
 
     spec = RunSpec(**fields)
-    paths = {} if out is None else _reserve(out, force)
-    dataset = datasets.dataset_of(spec)
-    begin = time.perf_counter()
-    with _progress(spec.max_epochs) as show:
-        history = training.train(spec, dataset, record_batches=record_batches, on_epoch=show)
-    seconds = time.perf_counter() - begin
-    results = _results(history, seconds)
-    try:
-        saved = _save(history, paths)
-    finally:  # what cannot be saved is shown at least
-        click.echo(_json(results) if as_json else _summary(history, results))
+    with ExitStack() as claim:
+        paths = {} if out is None else claim.enter_context(_reserved(out, force))
+        dataset = datasets.dataset_of(spec)
+        begin = time.perf_counter()
+        with _progress(spec.max_epochs) as show:
+            history = training.train(spec, dataset, record_batches=record_batches, on_epoch=show)
+        results = _results(history, time.perf_counter() - begin)
+        try:
+            saved = _save(history, paths, force)
+        finally:  # what cannot be saved is shown at least
+            click.echo(_json(results) if as_json else _summary(history, results))
     if saved and not as_json:
         click.echo(_line("saved", ", ".join(map(click.format_filename, saved))))
 
 
-def _reserve(out: Path, force: bool) -> dict[str, Path]:
-    """The files of a run, checked before any work to be new and writable."""
+@contextmanager
+def _reserved(out: Path, force: bool) -> "Iterator[dict[str, Path]]":
+    """The files of a run, checked before any work to be new and writable, and no other's."""
+    from qagrel import store
+
     is_file = out.suffix in (".npz", ".csv") and not out.is_dir()
     stem = out.with_suffix("") if is_file else out / "run"
     endings = {"run": ".npz", "epochs": ".csv", "batches": "-batches.csv"}
@@ -204,10 +243,7 @@ def _reserve(out: Path, force: bool) -> dict[str, Path]:
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         for path in paths.values():
-            if path.is_dir():
-                raise InputError(f"{path} is a folder: give another --out")
-            if path.exists() and not force:
-                raise InputError(f"{path} is there: give another --out, or --force to replace it")
+            store.check_free(path, "--out", force)
             # a trial, with a name as long as the temporary ones of `store.write_bytes`
             prefix, suffix = f".{path.name}.", ".writable.part"
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=suffix):
@@ -216,7 +252,8 @@ def _reserve(out: Path, force: bool) -> dict[str, Path]:
         raise InputError(
             f"{out} cannot be written to ({error.strerror}): give another --out"
         ) from error
-    return paths
+    with store.claimed(paths["run"], "--out"):
+        yield paths
 
 
 @contextmanager
@@ -262,13 +299,15 @@ def _percent(accuracy: float) -> str:
     return "not measured" if math.isnan(accuracy) else f"{accuracy:.2f} %"
 
 
-def _save(history: "History", paths: dict[str, Path]) -> list[Path]:
+def _save(history: "History", paths: dict[str, Path], force: bool) -> list[Path]:
     """Write the run, its table of epochs and that of its batches; the files."""
     from qagrel import history as histories
     from qagrel import store
 
     if not paths:
         return []
+    for path in paths.values():  # which may have come while it trained
+        store.check_free(path, "--out", force)
     histories.save(history, paths["run"])
     store.write_csv(paths["epochs"], history.epochs)
     if history.batches is None:
@@ -344,6 +383,7 @@ def _finite(content: Any) -> Any:
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--dataset", help="name, or folder of IDX files  [default: what it was trained on]")
 @json_option
+@compiles
 def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
     """Classify the test images of a data set with a saved run.
 
@@ -431,12 +471,15 @@ def data() -> None:
 @data.command()
 @name_argument
 @click.option("--into", type=click.Path(path_type=Path), help="put decompressed files there")
-def fetch(name: str | None, into: Path | None) -> None:
+@force_option
+def fetch(name: str | None, into: Path | None, force: bool) -> None:
     """Download what is missing, and check all of it."""
     from qagrel import datasets
 
     if into is not None:
-        datasets.export(datasets.load_dataset(name or "mnist"), into)
+        if into.exists() and not into.is_dir():
+            raise InputError(f"{into} is a file: give a folder to --into")
+        datasets.export(datasets.load_dataset(name or "mnist"), into, force)
         click.echo(f"{into}: complete, and the original contents")
         return
     for each in _named(name):
@@ -469,18 +512,30 @@ def verify(name: str | None) -> None:
     type=int,
     help="grey level of activity 1  [default: the largest in training]",
 )
+@force_option
 @json_option
-def info(name: str | None, out: Path | None, grey_max: int | None, as_json: bool) -> None:
-    """Describe samples, classes, scale and contents."""
+def info(
+    name: str | None, out: Path | None, grey_max: int | None, force: bool, as_json: bool
+) -> None:
+    """Describe samples, classes, scale and contents.
+
+    Without NAME, JSON holds an object for every data set, by its name.
+    """
     from qagrel import datasets, store
 
-    for each in _named(name):
-        dataset = datasets.load_dataset(each, download=False, grey_max=grey_max)
-        facts = datasets.describe(dataset)
-        if out is not None:
-            store.write_json(out, facts)
-            continue
-        click.echo(_json(facts) if as_json else _description(dataset, facts))
+    loaded = {
+        each: datasets.load_dataset(each, download=False, grey_max=grey_max)
+        for each in _named(name)
+    }
+    described = {each: datasets.describe(dataset) for each, dataset in loaded.items()}
+    content = described if name is None else described[name]
+    if out is not None:
+        store.write_named({out: store.json_bytes(content)}, "--out", force)
+    elif as_json:
+        click.echo(_json(content))
+    else:
+        for each, dataset in loaded.items():
+            click.echo(_description(dataset, described[each]))
 
 
 def _named(name: str | None) -> list[str]:
@@ -527,6 +582,7 @@ scheduler_option = click.option("--scheduler", help="address of a Dask scheduler
 @click.option("--seed", "seeds", type=int, multiple=True, help="train these, collect nothing")
 @workers_option
 @scheduler_option
+@compiles
 def table1(
     profile: str,
     rows: Sequence[str],
@@ -550,6 +606,7 @@ def table1(
 @profile_option
 @workers_option
 @scheduler_option
+@compiles
 def study(name: str, profile: str, workers: int | None, scheduler: str | None) -> None:
     """Train the runs of a study in params.yaml."""
     from qagrel.replication import commands
@@ -561,6 +618,7 @@ def study(name: str, profile: str, workers: int | None, scheduler: str | None) -
 @profile_option
 @workers_option
 @scheduler_option
+@compiles
 def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
     """Learning-rate range test: where the curves are steepest."""
     from qagrel.replication import commands
@@ -582,22 +640,31 @@ def statistics(profile: str) -> None:
 @click.argument("name")
 @profile_option
 @click.option(
-    "-p", "parameters", multiple=True, type=(str, str), help="NAME VALUE of a parameter, in YAML"
+    "-p",
+    "parameters",
+    multiple=True,
+    type=(str, str),
+    help="NAME VALUE of a parameter, such as 0.5, 300,100, true or null",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="where the executed notebook goes")
+@force_option
 def notebook(
-    name: str, profile: str, parameters: Sequence[tuple[str, str]], output: Path | None
+    name: str,
+    profile: str,
+    parameters: Sequence[tuple[str, str]],
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Run a figure's notebook.
 
     Without --output and -p, its results go where the pipeline puts them; else the figures go
-    beside the executed notebook.
+    beside the executed notebook, and replace only what the same command left there.
     """
     # a grammar of addresses, which no notebook needs: jsonschema builds it for a second
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from qagrel.replication import commands
 
-    click.echo(f"wrote {commands.notebook(name, profile, parameters, output)}")
+    click.echo(f"wrote {commands.notebook(name, profile, parameters, output, force)}")
 
 
 @main.command()
@@ -611,7 +678,9 @@ def report(profile: str) -> None:
 
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
-def fingerprint(out: Path | None) -> None:
+@force_option
+@compiles
+def fingerprint(out: Path | None, force: bool) -> None:
     """Hash what the code makes of small runs of the paper's rules.
 
     While the hash stays the same, so does every number of every run: only another one asks for
@@ -622,7 +691,7 @@ def fingerprint(out: Path | None) -> None:
 
     found = {"fingerprint": sweep.fingerprint()}
     if out is not None:
-        store.write_json(out, found)
+        store.write_named({out: store.json_bytes(found)}, "--out", force)
     else:
         click.echo(found["fingerprint"])
 
@@ -634,6 +703,7 @@ def fingerprint(out: Path | None) -> None:
 @click.option("--full", is_flag=True, help="all epochs, and the final accuracy")
 @click.option("--run", "names", multiple=True, help="a row, study/run, or one seed of either")
 @click.option("--seed", type=int, help="of the random choice")
+@compiles
 def audit(
     profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
 ) -> None:

@@ -9,8 +9,10 @@ import hashlib
 import io
 import math
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -428,14 +430,19 @@ def fetch(name: str) -> list[Path]:
     return new
 
 
-def export(dataset: Dataset, folder: Path) -> None:
-    """Write a data set as decompressed IDX files, those that are there already excepted."""
+def export(dataset: Dataset, folder: Path, force: bool = False) -> None:
+    """Write a data set as decompressed IDX files, those that are there already excepted.
+
+    Raises
+    ------
+    InputError
+        When one is there with other content, unless by `force`; nothing is written then.
+    """
+    contents = {}
     for field, file in FILES.items():
         array, shape = dataset.content(field)
-        content = idx_header(shape) + array.tobytes()
-        path = folder / file
-        if not path.exists() or path.read_bytes() != content:
-            store.write_bytes(path, content)
+        contents[folder / file] = idx_header(shape) + array.tobytes()
+    store.write_named(contents, "--into", force)
 
 
 def _fetch_missing(name: str) -> list[Path]:
@@ -488,6 +495,23 @@ def _download(url: str) -> bytes:
         try:
             get(url, buffer, None)
         except (OSError, ValueError) as error:  # of requests, with pages of detail
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise InputError(f"{url}: {reason}") from error
+            raise InputError(f"{url}: {_reason(error)}") from error
     return buffer.getvalue()
+
+
+def _reason(error: Exception) -> str:
+    """Why a download failed, in a few words: what the mirror or the proxy answered, if any did."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        answer = f"HTTP {response.status_code} {response.reason or ''}".strip()
+        return f"{answer}, {_hint(response.status_code)}"
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    refused = re.search(r"Tunnel connection failed: (\d+[ \w]*)", str(error))
+    return f"{reason}, HTTP {refused[1]} from the proxy" if refused else reason
+
+
+def _hint(status: int) -> str:
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "try again later"
+    is_gone = status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+    return "it is not there any more" if is_gone else "it is not given to this machine"

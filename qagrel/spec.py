@@ -91,14 +91,15 @@ class RunSpec(BaseModel):
 
     def __init__(self, /, **fields: Any) -> None:
         try:
-            super().__init__(**fields)
+            super().__init__(**{name: _plain(value) for name, value in fields.items()})
         except ValidationError as error:
             raise InputError(_sentence(error)) from None
 
     @field_validator("hidden", mode="before")
     @classmethod
     def _hidden_units(cls, value: Any) -> Any:
-        value = tuple(value) if isinstance(value, list) else value
+        value = (value,) if type(value) is int else value
+        value = tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
         if isinstance(value, tuple) and any(type(n) is int and not 1 <= n <= 2**16 for n in value):
             raise ValueError("a hidden layer has 1 to 65536 units")
         return value
@@ -142,6 +143,11 @@ class RunSpec(BaseModel):
             return self.learning_rate + share * (self.learning_rate_end - self.learning_rate)
         rate = self.learning_rate * (self.learning_rate_end / self.learning_rate) ** share
         return float(f"{rate:.12g}")  # powers differ by platform in the last bits
+
+
+def _plain(value: Any) -> Any:
+    """A number or an array of NumPy as the very same number of Python, or a list of them."""
+    return value.tolist() if hasattr(value, "dtype") else value
 
 
 def _sentence(error: ValidationError) -> str:

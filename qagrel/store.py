@@ -16,10 +16,11 @@ import secrets
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import filelock
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ def write_bytes(path: StrPath, data: bytes) -> None:
         and no temporary file remains.
     """
     path = Path(path)
+    _check_ordinary(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +67,14 @@ def write_bytes(path: StrPath, data: bytes) -> None:
             f"{path} cannot be written ({error.strerror or error}): "
             "make room or choose another place"
         ) from error
+
+
+def _check_ordinary(path: Path) -> None:
+    """Refuse to put a file in the place of a folder, or, as root, of a device or a pipe."""
+    if os.path.isdir(path):  # noqa: PTH112 -- False where Path.is_dir raises
+        raise InputError(f"{path} cannot be written (it is a folder): name a file")
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 -- the same
+        raise InputError(f"{path} cannot be written (it is no ordinary file): name another")
 
 
 def read_bytes(path: StrPath, max_bytes: int = MAX_BYTES) -> bytes:
@@ -109,11 +119,62 @@ def read_text(path: StrPath, max_bytes: int = MAX_TEXT) -> str:
         ) from error
 
 
+# --- places that a user names ---------------------------------------------------------------
+
+
+def check_free(path: Path, option: str, force: bool = False) -> None:
+    """Refuse a file that is there already, before any work (InputError), unless by `force`.
+
+    Parameters
+    ----------
+    option : what named the file on the command line.
+    """
+    _check_ordinary(path)
+    if os.path.islink(path):  # noqa: PTH114 -- see above; what it leads to stays as it is
+        raise InputError(f"{path} is a link: give another {option}, or remove it")
+    if os.path.isfile(path) and not force:  # noqa: PTH113 -- see above
+        raise InputError(f"{path} is there: give another {option}, or --force to replace it")
+
+
+def write_named(contents: Mapping[Path, bytes], option: str, force: bool = False) -> None:
+    """Write files that a user named: all, or none where one is there with other content.
+
+    A file that is there with the same content is left as it is.
+    """
+    new = {path: data for path, data in contents.items() if not _holds(path, data)}
+    for path in new:
+        check_free(path, option, force)
+    for path, data in new.items():
+        write_bytes(path, data)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    with contextlib.suppress(OSError):  # one that cannot be read holds something else
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    return False
+
+
+@contextlib.contextmanager
+def claimed(path: Path, option: str) -> Iterator[None]:
+    """A place whose content takes long: while this lasts, no other process can claim it."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)  # within the turn: nobody waits for it
+    except filelock.Timeout:
+        raise InputError(
+            f"another process is about to write {path}: give another {option}, or wait for it"
+        ) from None
+
+
 # --- JSON -----------------------------------------------------------------------------------
 
 
-def write_json(path: StrPath, content: Any) -> None:
-    """Write JSON, keys in the order given; NumPy values become numbers and lists, NaN null.
+def json_bytes(content: Any) -> bytes:
+    """JSON, keys in the order given; NumPy values become numbers and lists, NaN null.
 
     Raises
     ------
@@ -121,7 +182,12 @@ def write_json(path: StrPath, content: Any) -> None:
         When a number is infinite, which JSON cannot say.
     """
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    return f"{text}\n".encode()
+
+
+def write_json(path: StrPath, content: Any) -> None:
+    """Write JSON as `json_bytes` gives it; atomic, see `write_bytes`."""
+    write_bytes(path, json_bytes(content))
 
 
 def read_json(path: StrPath) -> Any:

@@ -4,16 +4,26 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from helpers import Ended, dataset_from, idx_bytes
 
-from qagrel import Dataset, cli
+from qagrel import Dataset, cli, sweep
+
+
+@pytest.fixture(scope="session")
+def compiled() -> None:
+    """All kernels are in the cache, so that no command says that it compiles them."""
+    sweep.fingerprint()
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def run(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[..., Ended]:
     """Return a function that runs a command in this process."""
+
+    if not numba.config.DISABLE_JIT:
+        request.getfixturevalue("compiled")
 
     def call(*args: object) -> Ended:
         with pytest.raises(SystemExit) as ended:

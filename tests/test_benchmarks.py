@@ -1,6 +1,9 @@
 """The benchmark compares what learns the same, and says what it measured."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from benchmarks import agreement, floor, peers, phases, plot, report, run
 from benchmarks.peers.ours import Ours
 from benchmarks.problem import Problem, make_problem
 from qagrel.datasets import load_dataset
+from qagrel.errors import InputError
 
 # eager enough that within an epoch units close, classes are found and actions explored
 SPEC = SMALL.replace(
@@ -165,3 +169,30 @@ def test_the_figure_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     for suffix in (".svg", ".png"):
         first, second = ((tmp_path / (name + suffix)).read_bytes() for name in "ab")
         assert first == second
+
+
+SCRIPT = Path(run.__file__)
+
+
+@pytest.mark.parametrize("how", [["-P", str(SCRIPT)], [str(SCRIPT)]])
+def test_the_script_runs_from_anywhere(tmp_path: Path, how: Sequence[str]) -> None:
+    """Without the folder of the project on the path, as where qagrel is installed as a copy."""
+    done = subprocess.run(
+        [sys.executable, *how, "--help"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--quick" in done.stdout
+
+
+def test_without_an_environment_the_script_says_so_in_a_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("benchmark: no numpy in this environment: 'make bench' sets")
+
+
+def test_the_results_of_others_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine.png").write_text("mine")
+    with pytest.raises(InputError, match=r"mine\.png is there: give another --out"):
+        run.main(quick=True, out=tmp_path / "mine.json")

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numba
 import pandas as pd
 import pytest
 from helpers import QAGREL, Ended
@@ -539,6 +540,46 @@ def test_a_diverged_run_predicts_nothing(
     ended = run("predict", tmp_path / "run.npz")
     assert (ended.code, ended.out) == (2, "")
     assert "diverged" in ended.err
+
+
+# --- compiling ------------------------------------------------------------------------------
+
+COMPILES = """
+import numba
+from qagrel import cli
+
+@numba.njit(cache=True)
+def double(x):
+    return 2 * x
+
+@cli.compiles
+def command(number):
+    print(double(number), double(1.5 * number))
+
+command(number=2)
+"""
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_compiling_is_told_once_and_only_where_it_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    script = tmp_path / "script.py"
+    script.write_text(COMPILES)
+    told = []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+        assert done.stdout == "4 6.0\n"
+        told.append(done.stderr)
+    assert told == [f"{cli.COMPILING}\n", ""]
+
+
+def test_every_command_that_trains_tells_that_it_compiles() -> None:
+    told = {
+        name for name, each in cli.main.commands.items() if hasattr(each.callback, "__wrapped__")
+    }
+    assert told == {"audit", "fingerprint", "lr-range", "predict", "study", "table1", "train"}
 
 
 # --- the fingerprint ------------------------------------------------------------------------

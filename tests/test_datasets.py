@@ -438,8 +438,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "/cut": (200, 100, b"answer"),
             "/large": (200, 3000, bytes(3000)),
             "/moved": (302, 4, b"gone"),
-        }.get(self.path, (404, 0, b""))
-        self.send_response(status)
+        }.get(self.path, (0, 0, b""))
+        self.send_response(status or int(self.path[1:]))
         self.send_header("Content-Length", str(length))
         self.send_header("Location", "/whole")
         self.end_headers()
@@ -470,11 +470,29 @@ def test_a_redirect_is_not_followed(server: str) -> None:
 
 @pytest.mark.parametrize(
     ("page", "reason"),
-    [("absent", "HTTPError"), ("cut", "ChunkedEncodingError"), ("large", "more than 2000 bytes")],
+    [
+        ("404", "HTTP 404 Not Found, it is not there any more"),
+        ("410", "HTTP 410 Gone, it is not there any more"),
+        ("401", "HTTP 401 Unauthorized, it is not given to this machine"),
+        ("403", "HTTP 403 Forbidden, it is not given to this machine"),
+        ("429", "HTTP 429 Too Many Requests, try again later"),
+        ("500", "HTTP 500 Internal Server Error, try again later"),
+        ("503", "HTTP 503 Service Unavailable, try again later"),
+        ("599", "HTTP 599, try again later"),
+        ("cut", "ChunkedEncodingError"),
+        ("large", "more than 2000 bytes"),
+    ],
 )
 def test_a_failed_download_is_refused(server: str, page: str, reason: str) -> None:
     with pytest.raises(InputError, match=f"/{page}: .*{reason}$"):
         datasets._download(f"{server}/{page}")
+
+
+def test_a_proxy_that_refuses_is_told(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", server)
+    monkeypatch.delenv("https_proxy", raising=False)
+    with pytest.raises(InputError, match=r"/file: ProxyError, HTTP 501 .* from the proxy$"):
+        datasets._download("https://example.invalid/file")
 
 
 def test_an_absent_server_is_told() -> None:

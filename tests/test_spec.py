@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qagrel import InputError, RunSpec
@@ -42,7 +43,7 @@ IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another typ
     "dataset": ["", None, 1],
     "rule": ["backprop", "Q-AGREL", "", None, 0],
     "feedback": ["random", None],
-    "hidden": [(), (0,), (300, -1), (300.0,), (True,), ("300",), "300", 300, None],
+    "hidden": [(), (0,), (300, -1), (300.0,), (True,), ("300",), "300", 300.0, True, None],
     "learning_rate": [0, -1, NAN, INF, "1", None, True],
     "seed": [-1, 2**63, 0.0, "0", None, True],
     "batch_size": [0, -1, 1.0, "1", None],
@@ -234,3 +235,51 @@ def test_a_rise_of_a_single_epoch_begins_and_ends_at_the_lower_rate(spacing: str
 def test_a_rising_rate_does_not_drop() -> None:
     spec = RunSpec(learning_rate=1, learning_rate_end=2, max_epochs=1000, drop_epoch=500)
     assert spec.rate(500) > spec.rate(499)
+
+
+# --- numbers of NumPy ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "kept"),
+    [
+        ("seed", np.int64(3), 3),
+        ("seed", np.uint64(2**63 - 1), 2**63 - 1),
+        ("batch_size", np.uint32(7), 7),
+        ("stop_checks", np.array(2), 2),
+        ("learning_rate", np.float64(0.1), 0.1),
+        ("learning_rate", np.float32(0.1), float(np.float32(0.1))),
+        ("epsilon", np.int8(1), 1.0),
+        ("dataset", np.str_("digits"), "digits"),
+        ("hidden", 30, (30,)),
+        ("hidden", np.int32(30), (30,)),
+        ("hidden", np.array([300, 100]), (300, 100)),
+        ("hidden", (np.int64(300), 100), (300, 100)),
+    ],
+)
+def test_numbers_of_numpy_are_the_same_numbers_of_python(field: str, given: Any, kept: Any) -> None:
+    spec = RunSpec(**{field: given})
+    value = getattr(spec, field)
+    assert (value, type(value)) == (kept, type(kept))
+    assert {type(n) for n in spec.hidden} == {int}
+    assert spec.id == RunSpec(**{field: kept}).id
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("seed", np.bool_(True)),
+        ("seed", np.float64(3)),
+        ("seed", np.uint64(2**63)),
+        ("seed", np.array([3])),
+        ("learning_rate", np.bool_(True)),
+        ("learning_rate", np.float32("nan")),
+        ("hidden", np.bool_(True)),
+        ("hidden", [np.bool_(True)]),
+        ("hidden", np.array([[300]])),
+        ("hidden", np.array([300.0])),
+    ],
+)
+def test_other_values_of_numpy_are_refused(field: str, given: Any) -> None:
+    with pytest.raises(InputError, match=f"^{field}: .* is not possible"):
+        RunSpec(**{field: given})

@@ -114,8 +114,12 @@ def notebook(
     profile_name: str,
     parameters: Sequence[tuple[str, str]] = (),
     output: Path | None = None,
+    force: bool = False,
 ) -> Path:
-    """Run a figure's notebook with parameters as texts; returns where it was written."""
+    """Run a figure's notebook with parameters as texts; returns where it was written.
+
+    With an output or parameters, files that are there are not replaced, unless by `force`.
+    """
     read_params().profile(profile_name)  # what is no profile leads to no folder
     stem = figure_notebooks.find(name).stem
     given = {"profile": profile_name, **figure_notebooks.parse(name, dict(parameters))}
@@ -126,6 +130,7 @@ def notebook(
         given.setdefault("output_dir", str(results.results_folder(profile_name) / "figures"))
     else:
         given.setdefault("output_dir", str(output.parent))
+        figure_notebooks.check_free(name, given, output, force)
     figure_notebooks.run(name, given, output)
     return output
 

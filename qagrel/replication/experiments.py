@@ -15,9 +15,12 @@ from qagrel.errors import InputError
 from qagrel.rules import LOSSES
 from qagrel.spec import RunSpec, nearest
 
+PARAMS = "params.yaml"  # in the working folder, like the data
 ROW_NAME = re.compile(r"[a-z-]+_[a-z-]+_[0-9-]+_[0-9.e+-]+(_[a-z-]+)?")  # also of its files
 Seeds = Annotated[int, Field(ge=1, le=1000)]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # within its folder
+# of what gives files their names, within their folder: no way out of it, nothing for a shell
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
+RowName = Annotated[str, Field(max_length=100)]  # and of the form that `row_fields` checks
 
 
 class Study(BaseModel):
@@ -77,8 +80,8 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    rows: list[str]
-    squared_error_rows: list[str]
+    rows: list[RowName]
+    squared_error_rows: list[RowName]
     profiles: dict[FileName, Profile]
 
     @property
@@ -99,14 +102,20 @@ def check_name(name: str, known: Iterable[str], kind: str) -> None:
         raise InputError(f"{kind}: {name!r} is not one of {', '.join(names)}{nearest(name, names)}")
 
 
-def read_params(path: str | os.PathLike[str] = "params.yaml") -> Params:
+def read_params(path: str | os.PathLike[str] = PARAMS) -> Params:
     """Read and check `params.yaml`; every run of every profile must make a RunSpec.
 
     Raises
     ------
     InputError
-        When the file is missing, is not YAML, or holds a wrong name, type or value.
+        When the file is missing, is not YAML, or holds a wrong name, type or value; or when two
+        names would give one file.
     """
+    if path == PARAMS and not os.path.lexists(PARAMS):
+        raise InputError(
+            f"there is no {PARAMS} in this folder: the command works in the folder of a clone of "
+            "the project, so go there first"
+        )
     try:
         params = Params.model_validate(store.read_yaml(path))
     except ValidationError as error:
@@ -115,6 +124,12 @@ def read_params(path: str | os.PathLike[str] = "params.yaml") -> Params:
         raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
     if twice := [row for row in params.all_rows if params.all_rows.count(row) > 1]:
         raise InputError(f"{path}: rows: {twice[0]!r} is listed twice: remove one")
+    for name, profile in params.profiles.items():
+        if taken := [study for study in profile.studies if f"{study}-summary" in profile.studies]:
+            raise InputError(
+                f"{path}: profiles.{name}.studies: '{taken[0]}-summary' is the summary of "
+                f"{taken[0]!r}: give the study another name"
+            )
     for name, profile in params.profiles.items():
         if not isinstance(profile.table1.get("dataset"), str):
             raise InputError(f"{path}: profiles.{name}.table1: name a dataset")

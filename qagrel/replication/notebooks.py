@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path("notebooks")  # in the working directory, like the data
 TYPES = {"bool": bool, "int": int, "float": float, "str": str, "list[int]": list[int]}
+NOTHING = ("none", "null", "~")  # Python's word for it, and YAML's
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+PAPERMILL_KERNEL = {"kernel_name": KERNEL["name"], "language": KERNEL["language"]}
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -79,8 +81,8 @@ class Parameter:
             raise self._refusal(value) from None
 
     def parse(self, text: str) -> Any:
-        """The value that a text stands for: ``0.5``, ``300,100``, ``none``; or InputError."""
-        if self._is_optional and text.strip().lower() == "none":
+        """The value that a text stands for: ``0.5``, ``300,100``, ``null``; or InputError."""
+        if self._is_optional and text.strip().lower() in NOTHING:
             return None
         given = text.strip("[] ").split(",") if self._base == "list[int]" else text
         try:
@@ -213,6 +215,61 @@ def run(name_or_path: StrPath, parameters: Mapping[str, Any], output: StrPath) -
     store.write_text(target, nbformat.writes(executed) + "\n")  # type: ignore[no-untyped-call]
 
 
+def check_free(
+    name_or_path: StrPath, parameters: Mapping[str, Any], output: Path, force: bool = False
+) -> None:
+    """Refuse to replace files by a run, before it begins, unless by `force` (InputError).
+
+    What the same notebook with the same parameters left may be replaced: it comes out the same.
+    """
+    path = find(name_or_path)
+    source = _read(path)
+    values = _checked(path, _declared(path, source), parameters)
+    if not force and _is_run_of(output, source, values):
+        return
+    store.check_free(output, "--output", force)
+    for picture in _taken(source, Path(values["output_dir"])):
+        store.check_free(picture, "folder to --output", force)
+
+
+def _is_run_of(path: Path, source: "NotebookNode", values: Mapping[str, Any]) -> bool:
+    """Whether a file is this notebook, executed with these parameters."""
+    try:
+        executed = _read(path)
+    except InputError:
+        return False
+    return _code(executed) == _code(_parameterised(source, values))
+
+
+def _code(notebook: "NotebookNode") -> list[str]:
+    return [cell.source for cell in notebook.cells]
+
+
+def _taken(source: "NotebookNode", folder: Path) -> list[Path]:
+    """The files in a folder that a notebook writes there: its code names them by `output_dir`."""
+    names: set[Any] = set()
+    for cell in source.cells:
+        for node in ast.walk(_parsed(cell.source if cell.cell_type == "code" else "")):
+            if isinstance(node, ast.BinOp | ast.Call) and "output_dir" in (words := _words(node)):
+                names |= words
+    found = (path for path in sorted(folder.glob("*")) if names & {path.name, path.stem})
+    return [path for path in found if path.suffix != ".ipynb"]
+
+
+def _words(node: ast.AST) -> set[Any]:
+    """The names and constants in a piece of code."""
+    parts = list(ast.walk(node))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names | {part.value for part in parts if isinstance(part, ast.Constant)}
+
+
+def _parsed(code: str) -> ast.AST:
+    try:
+        return ast.parse(code)
+    except SyntaxError:  # a command of IPython, or a mistake that running it will show
+        return ast.Module([], [])
+
+
 def find(name_or_path: StrPath) -> Path:
     """The path of a notebook by its name, by the beginning of its name, or by its path."""
     given = Path(name_or_path)
@@ -254,19 +311,14 @@ def _read(path: Path) -> "NotebookNode":
 def _execute(name: str, source: "NotebookNode", values: dict[str, Any]) -> "NotebookNode":
     """The notebook with the outputs of its cells, all of which succeeded."""
     import papermill
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
 
-    kernel = {"kernel_name": KERNEL["name"], "language": KERNEL["language"]}
-    notebook = load_notebook_node(source)
-    if values:
-        notebook = parameterize_notebook(notebook, values, **kernel)
+    notebook = _parameterised(source, values)
     with tempfile.TemporaryDirectory(prefix="qagrel-") as folder:
         try:
             executed: NotebookNode = papermill.execute_notebook(
                 notebook,
                 None,
-                **kernel,
+                **PAPERMILL_KERNEL,
                 kernel_manager_class=_kernel_of_this_interpreter(Path(folder)),
                 shutdown_kernel="immediate",  # nothing is left to do by then
                 progress_bar=False,
@@ -278,6 +330,17 @@ def _execute(name: str, source: "NotebookNode", values: dict[str, Any]) -> "Note
                 raise InputError(error.evalue) from None
             traceback = ANSI_COLOUR.sub("", "\n".join(error.traceback))
             raise NotebookError(f"{name}, cell {error.exec_count}:\n{traceback}") from None
+
+
+def _parameterised(source: "NotebookNode", values: Mapping[str, Any]) -> "NotebookNode":
+    """The notebook with a cell that sets these parameters, where there are any."""
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    notebook: NotebookNode = load_notebook_node(copy.deepcopy(source))
+    if values:
+        notebook = parameterize_notebook(notebook, dict(values), **PAPERMILL_KERNEL)
+    return notebook
 
 
 def _kernel_of_this_interpreter(folder: Path) -> type["AsyncKernelManager"]:

@@ -150,7 +150,7 @@ def run(
     dataset: Dataset | None = None,
     *,
     record_batches: bool = False,
-    on_epoch: Callable[[Row], None] | None = None,
+    on_epoch: Callable[[Row], None] = lambda _: None,
     on_wait: Callable[[], None] = lambda: None,
 ) -> History:
     """One run: the kept one if there is such, else trained now and kept.
@@ -159,7 +159,8 @@ def run(
 
     Parameters
     ----------
-    record_batches, on_epoch : see `qagrel.training.train`.
+    record_batches, on_epoch : see `qagrel.training.train`; the epochs of a kept run are told too,
+        so that a progress display ends where they do.
     on_wait : called every second while another process has its turn; an exception that it raises
         ends the waiting.
     """
@@ -168,6 +169,8 @@ def run(
     with turn(path, on_wait):
         history = kept(spec, dataset)
         if history is not None and (history.batch_wrong is not None or not record_batches):
+            for row in history.rows:
+                on_epoch(row)
             return history
         history = train(spec, dataset, record_batches=record_batches, on_epoch=on_epoch)
         _keep(history, path)

@@ -72,6 +72,21 @@ BROKEN_PARAMS: dict[str, tuple[str, str, str]] = {
     "a profile from the root": ("tiny:", "/tiny:", "match pattern"),
     "a study that leads out": ("rates:", "../../../rates:", "match pattern"),
     "a study without a name": ("rates:", '"":', "match pattern"),
+    "a row for the shell": ("4_0.5]", "4_0.5; touch x]", "does not read"),
+    "a row that is a command": ("[q-agrel_learned_4_0.5]", '["$(touch x)"]', "does not read"),
+    "a row that is an option": ("[q-agrel_learned_4_0.5]", '["--help"]', "does not read"),
+    "a row that is no text": ("[q-agrel_learned_4_0.5]", "[{a: b}]", "valid string"),
+    "a row without end": ("4_0.5]", f"{'4-' * 200}4_0.5]", "at most 100 characters"),
+    "a profile for the shell": ("tiny:", '"tiny; touch x":', "match pattern"),
+    "a profile with a line break": ("tiny:", r'"tiny\n":', "match pattern"),
+    "a study for the shell": ("rates:", '"$(touch x)":', "match pattern"),
+    "a study that is an option": ("rates:", "--help:", "match pattern"),
+    "a study without end": ("rates:", f"{'r' * 101}:", "at most 100 characters"),
+    "two studies in one file": (
+        "rates:",
+        "rates-summary: {n_seeds: 1, base: {}, runs: {bare: {rule: error-bp}}}\n      rates:",
+        "another name",
+    ),
 }
 
 
@@ -106,6 +121,25 @@ def test_names_that_lead_out_of_the_folder_are_refused(
     (folder / "params.yaml").write_text(PARAMS)
     assert is_refused(run(*args))
     assert is_untouched(folder)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("table1",),
+        ("study", "stepwise"),
+        ("lr-range",),
+        ("statistics",),
+        ("audit",),
+        ("report",),
+        ("notebook", "fig1"),
+    ],
+)
+def test_outside_a_clone_commands_say_where_they_work(run: Run, args: tuple[str, ...]) -> None:
+    ended = run(*args)
+    assert is_refused(ended)
+    assert "no params.yaml in this folder: the command works in the folder of a clone" in ended.err
 
 
 # --- committed results -----------------------------------------------------------------------

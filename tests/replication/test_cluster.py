@@ -21,6 +21,7 @@ from qagrel.replication import commands
 pytest.importorskip("distributed")
 pytestmark = [
     compiled_only("takes very long where nothing is compiled"),
+    pytest.mark.usefixtures("compiled"),
     # of Dask and what it uses, in this process: not ours
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]

@@ -44,7 +44,10 @@ ALL_ROWS = ["table1", "--profile", "small", *(word for row in ROWS for word in (
 SPEC = SMALL.replace(dataset="digits", max_epochs=1)
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc or the kernel")
-pytestmark = compiled_only("takes very long where nothing is compiled")
+pytestmark = [
+    compiled_only("takes very long where nothing is compiled"),
+    pytest.mark.usefixtures("compiled"),
+]
 
 
 class Place(NamedTuple):

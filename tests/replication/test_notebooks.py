@@ -143,6 +143,10 @@ TEXTS = [
     ("hidden", "300,100", [300, 100]),
     ("hidden", "[300, 100]", [300, 100]),
     ("hidden", "none", None),
+    ("hidden", "null", None),
+    ("hidden", "Null", None),
+    ("hidden", "~", None),
+    ("label", "null", "null"),
     ("label", "none", "none"),
     ("loud", "true", True),
 ]
@@ -154,7 +158,7 @@ def test_texts_are_understood(name: str, text: str, value: Any, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("seed", "1.5"), ("seed", "none"), ("hidden", "300;100"), ("loud", "maybe")]
+    ("name", "text"), [("seed", "1.5"), ("seed", "null"), ("hidden", "300;100"), ("loud", "maybe")]
 )
 def test_texts_of_a_wrong_type_are_refused(name: str, text: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"{name}: {text!r} is not of type"):
