@@ -23,7 +23,7 @@ LOCKS = ("requirements.lock", "requirements-oldest.lock")
 LAYERS = (
     {"errors", "kernels", "rules"},
     {"spec", "store", "idx"},
-    {"labels"},
+    {"labels", "folder"},
     {"datasets", "network"},
     {"training", "trial", "equivalence"},
     {"history", "experiments"},
