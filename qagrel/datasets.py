@@ -223,6 +223,12 @@ def data_dir() -> Path:
     return Path(os.environ.get("QAGREL_DATA_DIR") or "data")
 
 
+def _home(name: str) -> Path:
+    """The folder of a known data set, there or to be; torchvision writes its name in capitals."""
+    folder, capitals = (data_dir() / spelling for spelling in (name, name.upper()))
+    return capitals if capitals.is_dir() and not folder.is_dir() else folder
+
+
 def load_dataset(
     name_or_path: str | os.PathLike[str], download: bool = True, *, grey_max: int | None = None
 ) -> Dataset:
@@ -233,8 +239,9 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : ``digits`` (scikit-learn's, 8 x 8 pixels), ``mnist`` (from the folder
-        ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not.
-        Its classes are the labels that occur in training, in their order.
+        ``mnist`` or ``MNIST`` of `data_dir`), or the path of a folder of the four IDX files,
+        gzipped or not (`qagrel.folder` has their names).  Its classes are the labels that occur in
+        training, in their order.
     download : get missing files of ``mnist`` from a mirror.
     grey_max : the grey level that stands for an activity of 1; by default the largest one of the
         training images.
@@ -285,8 +292,8 @@ def _known(name: str, download: bool) -> Dataset:
     else:
         if download:
             _fetch_missing(name)
-        dataset = _read_folder(name, data_dir() / name)
-        remedy = f"remove it from {data_dir() / name} and run 'qagrel data fetch {name}'"
+        dataset = _read_folder(name, _home(name))
+        remedy = f"remove it from {_home(name)} and run 'qagrel data fetch {name}'"
     for file, sha256 in dataset.checksums.items():
         if sha256 != CHECKSUMS[name][file]:
             raise InputError(
@@ -297,7 +304,7 @@ def _known(name: str, download: bool) -> Dataset:
 
 def _say_what_is_shadowed(name: str) -> None:
     """Say that a folder in the working folder is not the data set of its name."""
-    is_meant = name != "digits" and Path(name).resolve() == (data_dir() / name).resolve()
+    is_meant = name != "digits" and Path(name).resolve() == _home(name).resolve()
     if Path(name).is_dir() and not is_meant:
         say(f"{name} is the data set of that name, not the folder here: ./{name} names the folder")
 
@@ -455,7 +462,7 @@ def export(dataset: Dataset, folder: Path) -> None:
 
 
 def _fetch_missing(name: str) -> list[Path]:
-    folder = data_dir() / name
+    folder = _home(name)
     there = find(folder)
     return [_fetch_file(name, field, folder) for field in FILES if field not in there]
 

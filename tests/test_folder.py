@@ -243,3 +243,13 @@ def test_a_folder_that_is_the_known_data_is_not_told(
     folder.rename("mnist")
     assert datasets.verify("mnist")
     assert capsys.readouterr().err == ""
+
+
+def test_known_data_are_found_where_torchvision_puts_them(
+    idx_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = renamed(idx_folder(), lambda name: f"raw/{name}")
+    monkeypatch.setitem(CHECKSUMS, "mnist", load_dataset(folder).checksums)
+    monkeypatch.setenv("QAGREL_DATA_DIR", str(tmp_path))
+    folder.rename(tmp_path / "MNIST")
+    assert datasets.fetch("mnist") == []
