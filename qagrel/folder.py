@@ -6,6 +6,7 @@ folder of that name around each (Kaggle), and folders around all (torchvision's 
 """
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -114,10 +115,10 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    try:
-        return [path for path in _entries(folder) if path.is_dir()]
-    except PermissionError:  # of one that nobody named
-        return []
+    """The folders in a folder, but those that cannot be read: nobody named them."""
+    return [
+        path for path in _entries(folder) if path.is_dir() and os.access(path, os.R_OK | os.X_OK)
+    ]
 
 
 def _choose(folder: Path, names: Iterable[str], how: str) -> InputError:
