@@ -21,16 +21,15 @@ import numpy as np
 
 from qagrel import store
 from qagrel.errors import InputError, say
+from qagrel.folder import find, missing, read
 from qagrel.idx import (
     FILES,
     REPLACE,
     Bytes,
-    find,
     frozen,
     idx_header,
     n_dims_of,
     parse_idx,
-    read_idx,
     sha256_of,
 )
 from qagrel.labels import are_counted, classes_of, numbered, spans
@@ -226,6 +225,12 @@ def data_dir() -> Path:
     return Path(os.environ.get("QAGREL_DATA_DIR") or "data")
 
 
+def _home(name: str) -> Path:
+    """The folder of a known data set, there or to be; torchvision writes its name in capitals."""
+    folder, capitals = (data_dir() / spelling for spelling in (name, name.upper()))
+    return capitals if capitals.is_dir() and not folder.is_dir() else folder
+
+
 def load_dataset(
     name_or_path: str | os.PathLike[str], download: bool = True, *, grey_max: int | None = None
 ) -> Dataset:
@@ -236,8 +241,9 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : ``digits`` (scikit-learn's, 8 x 8 pixels), ``mnist`` (from the folder
-        ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not.
-        Its classes are the labels that occur in training, in their order.
+        ``mnist`` or ``MNIST`` of `data_dir`), or the path of a folder of the four IDX files,
+        gzipped or not (`qagrel.folder` has their names).  Its classes are the labels that occur in
+        training, in their order.
     download : get missing files of ``mnist`` from a mirror.
     grey_max : the grey level that stands for an activity of 1; by default the largest one of the
         training images.
@@ -281,20 +287,28 @@ def known_as(dataset: Dataset) -> str | None:
 
 def _known(name: str, download: bool) -> Dataset:
     """A data set by name, its contents checked."""
+    _say_what_is_shadowed(name)
     if name == "digits":
         dataset = _digits()
         remedy = "install the locked version of scikit-learn"
     else:
         if download:
             _fetch_missing(name)
-        dataset = _read_folder(name, data_dir() / name)
-        remedy = f"remove it from {data_dir() / name} and run 'qagrel data fetch {name}'"
+        dataset = _read_folder(name, _home(name))
+        remedy = f"remove it from {_home(name)} and run 'qagrel data fetch {name}'"
     for file, sha256 in dataset.checksums.items():
         if sha256 != CHECKSUMS[name][file]:
             raise InputError(
                 f"{name}: {file} is not the original, its SHA-256 is {sha256}: {remedy}"
             )
     return dataset
+
+
+def _say_what_is_shadowed(name: str) -> None:
+    """Say that a folder in the working folder is not the data set of its name."""
+    is_meant = name != "digits" and Path(name).resolve() == _home(name).resolve()
+    if Path(name).is_dir() and not is_meant:
+        say(f"{name} is the data set of that name, not the folder here: ./{name} names the folder")
 
 
 def verify(name_or_path: str | os.PathLike[str]) -> dict[str, str]:
@@ -344,8 +358,14 @@ def _folder(path: str) -> Path:
     try:
         if path and Path(path).is_dir():
             return Path(path)
+        is_file = Path(path).is_file()
     except OSError as error:  # no permission, name too long
         raise InputError(f"{path} cannot be read ({error.strerror}): name a folder") from error
+    if is_file:
+        raise InputError(
+            f"{path} is a file: name the folder that holds {', '.join(FILES.values())}, "
+            "gzipped or not"
+        )
     raise InputError(
         f"there is no data set and no folder {path!r}: give {' or '.join(CHECKSUMS)}, "
         f"or a folder of IDX files{nearest(path.lower(), CHECKSUMS)}"
@@ -374,14 +394,17 @@ def _digits() -> Dataset:
 
 
 def _read_folder(name: str, folder: Path) -> Dataset:
-    paths = find(folder)
-    for field, file in FILES.items():
-        if field not in paths:
-            fetch_it = f" or run 'qagrel data fetch {name}'" if name in CHECKSUMS else ""
-            raise InputError(f"{folder} holds no {file} or {file}.gz: copy it there{fetch_it}")
+    copies = find(folder)
+    for field in FILES:
+        if field not in copies:
+            fetch_it = f", or run 'qagrel data fetch {name}'" if name in CHECKSUMS else ""
+            raise InputError(missing(folder, field, copies) + fetch_it)
+    if name in CHECKSUMS:  # which tell whether the first is right
+        copies = {field: found[:1] for field, found in copies.items()}
     train_images, train_labels, test_images, test_labels = (
-        read_idx(paths[field], n_dims_of(field)) for field in FILES
+        read(copies[field], field) for field in FILES
     )
+    paths = {field: found[0] for field, found in copies.items()}
     image_shape = train_images.shape[1:]
     if test_images.shape[1:] != image_shape:
         raise InputError(
@@ -446,7 +469,7 @@ def export(dataset: Dataset, folder: Path, force: bool = False) -> None:
 
 
 def _fetch_missing(name: str) -> list[Path]:
-    folder = data_dir() / name
+    folder = _home(name)
     there = find(folder)
     return [_fetch_file(name, field, folder) for field in FILES if field not in there]
 

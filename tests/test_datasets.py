@@ -22,6 +22,7 @@ from helpers import deterministic, idx_bytes
 from qagrel import datasets, idx
 from qagrel.datasets import CHECKSUMS, FILES, Dataset, load_dataset
 from qagrel.errors import InputError
+from qagrel.folder import find
 from qagrel.labels import spans
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES.values()
@@ -84,7 +85,9 @@ def test_a_folder_is_read(idx_folder: Folder, compress: bool) -> None:
 
 def test_the_decompressed_form_comes_first(idx_folder: Folder) -> None:
     folder = idx_folder()
-    (folder / f"{IMAGES}.gz").write_bytes(b"never read")
+    copy = folder / f"{IMAGES}.gz"
+    copy.write_bytes(gzip.compress((folder / IMAGES).read_bytes()))
+    assert find(folder)["train_images"] == [folder / IMAGES, copy]
     assert len(load_dataset(folder).train_images) == 30
 
 
@@ -253,7 +256,9 @@ def test_an_unknown_name_is_refused_with_a_hint(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "nothing/there", "nul\0", "x" * 300, __file__])
 def test_what_is_no_folder_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match=r"no data set and no folder|File name too long"):
+    with pytest.raises(
+        InputError, match=r"no data set and no folder|name too long|is a file: name"
+    ):
         load_dataset(name)
 
 
@@ -262,7 +267,9 @@ def test_a_missing_file_is_named(idx_folder: Folder, file: str) -> None:
     folder = idx_folder()
     (folder / file).unlink()
     (folder / file).mkdir()  # nor is a folder a file
-    with pytest.raises(InputError, match=rf"tiny holds no {file} or {file}\.gz: copy it there"):
+    with pytest.raises(
+        InputError, match=rf"tiny holds no {file} or {file}\.gz, but {file}/: copy it"
+    ):
         load_dataset(folder)
 
 
@@ -508,7 +515,7 @@ def real_mnist(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     shared = Path(__file__).parents[2] / "shared"
     if not (datasets.data_dir() / "mnist").is_dir() and (shared / "mnist").is_dir():
         monkeypatch.setenv("QAGREL_DATA_DIR", str(shared))
-    if len(idx.find(datasets.data_dir() / "mnist")) < len(FILES):
+    if len(find(datasets.data_dir() / "mnist")) < len(FILES):
         pytest.skip("the four MNIST files are in neither the data directory nor ../shared")
     return load_dataset("mnist", download=False)
 

@@ -36,7 +36,7 @@ KERNELS = (
 ENGINE = (
     {"errors", "rules"},
     {"idx", "spec", "store"},
-    {"labels"},
+    {"folder", "labels"},
     *KERNELS,
     {"datasets", "network"},
     {"training", "trial", "equivalence"},
