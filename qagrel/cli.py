@@ -573,7 +573,11 @@ profile_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(1), help="runs side by side  [default: the cores there are]"
 )
-scheduler_option = click.option("--scheduler", help="address of a Dask scheduler to run on")
+scheduler_option = click.option(
+    "--scheduler",
+    help="address of a Dask scheduler to run on  [default: that of Dask's configuration, if it "
+    "names one and --workers is not given]",
+)
 
 
 @main.command()

@@ -16,6 +16,8 @@ import importlib
 import json
 import os
 import platform
+import site
+import sys
 import threading
 import time
 import warnings
@@ -31,7 +33,7 @@ from tqdm import tqdm
 
 from qagrel import history as files
 from qagrel.datasets import Dataset, dataset_of, load_dataset
-from qagrel.errors import InputError, say
+from qagrel.errors import InputError, say, say_once
 from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
 from qagrel.training import History, Row, check_fit, settle, train
@@ -242,10 +244,13 @@ def run_all(
     ----------
     workers : how many at a time; by default as many as there are cores.
     scheduler : address of a Dask scheduler; runs then go to its workers, and come back to be kept
-        here.
+        here. By default the one that Dask's own configuration names, if any, unless `workers` is
+        given.
     title : what the progress display calls them.
     """
     _end_with_dvc()
+    if scheduler is None and workers is None:
+        scheduler = configured_scheduler()
     unlike = {(spec.dataset, spec.grey_max): spec for spec in specs}
     loaded = {key: dataset_of(spec) for key, spec in unlike.items()}
     datasets = [loaded[spec.dataset, spec.grey_max] for spec in specs]
@@ -345,6 +350,36 @@ def _on_cluster(
                 histories[i] = history
                 progress.finished(i, history.n_epochs)
     return [histories[i] for i in range(len(specs))]
+
+
+def configured_scheduler() -> str | None:
+    """The address of a scheduler in Dask's own configuration (`DASK_SCHEDULER_ADDRESS`), if any.
+
+    Raises
+    ------
+    InputError
+        When the configuration cannot be read, or Dask is not installed.
+    """
+    if not _is_dask_configured():
+        return None  # without an import of Dask, which takes a third of a second
+    try:
+        address = importlib.import_module("dask.config").get("scheduler-address", None)
+    except ImportError:
+        address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    except ValueError as error:
+        raise InputError(f"scheduler: Dask's configuration cannot be read ({error})") from error
+    if not address:
+        return None
+    say_once(f"Dask's configuration names the scheduler {address}: runs go to its workers")
+    return str(address)
+
+
+def _is_dask_configured() -> bool:
+    """Whether there is anything of which Dask makes its configuration."""
+    folders = [Path(folder, "etc", "dask") for folder in ("/", sys.prefix, *site.PREFIXES)]
+    folders.append(Path(os.path.expanduser("~/.config/dask")))  # noqa: PTH111 -- without HOME too
+    has_variable = any(name.startswith("DASK_") for name in os.environ)
+    return has_variable or any(folder.exists() for folder in folders)
 
 
 @contextlib.contextmanager
