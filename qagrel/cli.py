@@ -418,10 +418,11 @@ def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
         return
     if not named:
         say(f"{data.name}: its contents are not those that the run was trained on: they changed")
-    elif (level := data.largest_level["train"]) < data.grey_max:
+    elif (level := data.largest_level["train"]) != data.grey_max:
+        how = "darker" if level < data.grey_max else "brighter"
         say(
             f"{data.name}: its grey levels end at {level}, but in the run {run.grey_max} stood for "
-            "an activity of 1: it sees these images darker"
+            f"an activity of 1: it sees these images {how}"
         )
 
 

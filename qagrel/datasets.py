@@ -267,9 +267,10 @@ def load_dataset(
             f"{dataset.n_classes - 1} stand for them in this order"
         )
     dataset = dataset.scaled(grey_max)
-    if (level := dataset.largest_level["test"]) > dataset.grey_max:
+    train, test = dataset.largest_level.values()
+    if train <= dataset.grey_max < test:  # training beyond it is refused, see `check_fit`
         say(
-            f"{name}: its test images go up to grey level {level}, beyond the {dataset.grey_max} "
+            f"{name}: its test images go up to grey level {test}, beyond the {dataset.grey_max} "
             "that stands for an activity of 1: set --grey-max, or grey_max, if that is wrong"
         )
     return dataset

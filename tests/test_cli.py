@@ -705,17 +705,33 @@ def test_predict_uses_the_scale_of_the_run(
     assert elsewhere.err == ""  # the same data
 
 
-def test_predict_says_that_other_data_are_darker(
-    run: Callable[..., Ended], patches: qagrel.Dataset, tmp_path: Path
+@pytest.mark.parametrize(("first", "second"), [("light", "dark"), ("dark", "light")])
+def test_predict_says_that_other_data_are_darker_or_brighter(
+    run: Callable[..., Ended], patches: qagrel.Dataset, tmp_path: Path, first: str, second: str
 ) -> None:
     dark = {f"{part}_images": getattr(patches, f"{part}_images") // 9 for part in ("train", "test")}
     datasets.export(patches, tmp_path / "light")
     datasets.export(dataclasses.replace(patches, **dark), tmp_path / "dark")
     options = ["--hidden", "4", "--max-epochs", "2", "--validation-size", "9", "--batch-size", "3"]
-    run("train", "--dataset", tmp_path / "light", *options, "--out", tmp_path / "run.npz")
-    ended = run("predict", tmp_path / "run.npz", "--dataset", tmp_path / "dark")
+    run("train", "--dataset", tmp_path / first, *options, "--out", tmp_path / "run.npz")
+    ended = run("predict", tmp_path / "run.npz", "--dataset", tmp_path / second)
     assert (ended.code, ended.err.count("\n")) == (0, 1)
-    assert "its grey levels end at 23, but in the run 209 stood for an activity of 1" in ended.err
+    level = {"light": 209, "dark": 23}
+    assert (
+        f"its grey levels end at {level[second]}, but in the run {level[first]} stood for an "
+        f"activity of 1: it sees these images {'darker' if first == 'light' else 'brighter'}\n"
+    ) in ended.err
+
+
+def test_a_scale_that_training_goes_beyond_is_refused_in_one_line(
+    run: Callable[..., Ended],
+) -> None:
+    ended = run("train", "--dataset", "digits", "--grey-max", "8")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "qagrel: grey_max: 8 is below the largest grey level of the training images of digits: "
+        "choose 16 or more\n"
+    )
 
 
 def test_predict_says_that_the_data_have_changed(
