@@ -7,28 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import naive
-import numba
 import numpy as np
-import pytest
+from helpers import where_compiled
 from naive import Settings
 from numba import njit
 
 from qagrel import kernels, network
 from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
 
-RULES_AND_LOSSES = [  # every rule that there is; the loss matters to error-bp only
-    *((rule, "cross-entropy") for rule in RULES),
-    ("error-bp", "squared-error"),
-]
-REGIMES = ["symmetric", "learned", "fixed"]
 # Rows are padded to multiples of 16, the registers, and cut into tiles of 7, 5, 3 and 1 of them:
 # these need 1, 2, 4, 5, 6, 7 and 9.
 HIDDEN = [(5,), (64, 16), (17, 5, 65), (6, 112, 5, 6), (6, 33, 6, 5, 96), (9, 6, 130, 6, 7, 8)]
 N_SAMPLES, N_INPUTS, N_CLASSES = 16, 12, 5
 
-compiled_only = pytest.mark.skipif(
-    bool(numba.config.DISABLE_JIT),
-    reason="compares compiled code with its plain twin, and nothing is compiled",
+compiled_only = where_compiled(
+    "compares compiled code with its plain twin, and nothing is compiled"
 )
 strict = njit(error_model="numpy")
 

@@ -12,8 +12,9 @@ import naive
 import numpy as np
 import pytest
 from autograd import grad
+from helpers import REGIMES, RULES_AND_LOSSES
 from naive import Settings
-from problems import HIDDEN, N_CLASSES, REGIMES, RULES_AND_LOSSES, Learner, Problem, strict
+from problems import HIDDEN, N_CLASSES, Learner, Problem, strict
 
 from qagrel import network
 from qagrel.kernels import feedback_angles

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import yaml
 from fault_injection import Cluster, Place, cluster
-from helpers import QAGREL, Ended, compiled_only, work_in
+from helpers import QAGREL, Ended, where_compiled, work_in
 
 from qagrel import sweep
 from qagrel.replication import commands
 
 pytest.importorskip("distributed")
 pytestmark = [
-    compiled_only("takes very long where nothing is compiled"),
+    where_compiled("takes very long where nothing is compiled"),
     pytest.mark.usefixtures("compiled"),
     # of Dask and what it uses, in this process: not ours
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
