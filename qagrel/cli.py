@@ -1,8 +1,9 @@
 """The command line: `qagrel VERB`.
 
 Every command imports what it needs when it runs, so that `qagrel --help` answers at once.  What
-the user can put right ends in one line on stderr and exit code 2; an interruption in one line and
-130; a fault of ours in its traceback.
+the user can put right ends in one line on stderr and exit code 2; an interruption, SIGTERM and
+SIGHUP too, in one line and 130; a reader that is gone in 141, as a pipe ends other programs; a
+fault of ours in its traceback.
 """
 
 import errno
@@ -15,10 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 import click
 
+from qagrel import process
 from qagrel.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,10 +63,24 @@ class Group(click.Group):
 class MainGroup(Group):
     """The command `qagrel` itself, which answers for all errors."""
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the command line, which prints the help."""
+        with process.while_read():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with process.while_read():
+            return super().invoke(ctx)
+
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command and end the process with its exit code."""
+        process.take_all_characters()
+        process.stop_on_signals()
         try:
-            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+            process.leave(super().main(*args, **{**options, "standalone_mode": False}) or 0)
+        except process.NoReaderError:
+            process.leave(process.NO_READER)
         except InputError as error:
             _exit(str(error), 2)
         except click.ClickException as error:
@@ -84,10 +100,10 @@ class MainGroup(Group):
             )
 
 
-def _exit(sentence: str, code: int) -> None:
-    with suppress(BrokenPipeError):  # where nobody reads stderr, the exit code still tells
+def _exit(sentence: str, code: int) -> NoReturn:
+    with suppress(OSError):  # where nobody reads stderr, the exit code still tells
         click.echo(f"qagrel: {' '.join(sentence.split())}", err=True)
-    sys.exit(code)
+    process.leave(code)
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -222,7 +222,7 @@ def _whole(field: str, value: Any, least: int, most: int) -> int:
 
 def data_dir() -> Path:
     """The folder of the data sets: QAGREL_DATA_DIR, else ``data`` in the working directory."""
-    return Path(os.environ.get("QAGREL_DATA_DIR") or "data")
+    return store.place("QAGREL_DATA_DIR", "data")
 
 
 def _home(name: str) -> Path:

@@ -474,23 +474,6 @@ def test_an_interruption_elsewhere_is_told_too(
     assert ended.err.strip().startswith("qagrel: stopped; what was written before is whole")
 
 
-@pytest.mark.parametrize("args", [["train", "--help"], ["data", "info", "digits"]])
-def test_a_reader_that_is_gone_is_no_fault(args: list[str]) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run([*QAGREL, *args], stdout=writer, stderr=subprocess.PIPE)
-    os.close(writer)
-    assert done.stderr == b""
-
-
-def test_without_a_reader_of_errors_the_exit_code_still_tells() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run([*QAGREL, "trian"], stderr=writer)
-    os.close(writer)
-    assert done.returncode == 2
-
-
 # --- predict --------------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ KERNELS = (
     {"kernels"},
 )
 ENGINE = (
-    {"errors", "rules"},
+    {"errors", "process", "rules"},
     {"idx", "spec", "store"},
     {"folder", "labels"},
     *KERNELS,
@@ -53,7 +53,7 @@ STATISTICS = (
 )
 FIGURES = ({"figures.style"}, {"figures.plots", "figures.schematics"}, {"figures"})
 WING = (
-    {"experiments", "sweep"},
+    {"experiments", "scratch", "sweep"},
     *STATISTICS,
     *FIGURES,
     {"results", "notebooks"},

@@ -1,7 +1,6 @@
 """Re-derive committed numbers: train committed runs afresh and compare every digit."""
 
 import random
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 
 from qagrel import datasets, history, store
 from qagrel.errors import InputError
-from qagrel.replication import results
+from qagrel.replication import results, scratch
 from qagrel.replication.experiments import Params, Profile
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec, nearest
@@ -203,8 +202,7 @@ def audit_statistics(
     folder: Path, params: Params, profile: Profile, paper_folder: Path
 ) -> list[Difference]:
     """Tables and verdicts made again from the committed runs, compared byte for byte."""
-    with tempfile.TemporaryDirectory() as temporary:
-        fresh = Path(temporary)
+    with scratch.folder() as fresh:
         for part in ("runs", "studies"):
             (fresh / part).symlink_to((folder / part).resolve())
         results.write_statistics(fresh, params, profile, paper_folder)

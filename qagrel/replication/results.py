@@ -6,7 +6,6 @@ study's run; ``table1.csv``, ``claims.json`` and their kin are what `write_stati
 them.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +36,7 @@ NETWORK = {"rule": str, "feedback": str, "hidden": str, "learning_rate": float}
 
 def results_folder(profile: str) -> Path:
     """Where a profile's results stand: `QAGREL_RESULTS_DIR`, else `results`, then its name."""
-    return Path(os.environ.get("QAGREL_RESULTS_DIR", "results")) / profile
+    return store.place("QAGREL_RESULTS_DIR", "results") / profile
 
 
 def epoch_table(history: History, classes: bool = False) -> pd.DataFrame:

@@ -32,6 +32,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qagrel import history as files
+from qagrel import store
 from qagrel.datasets import Dataset, dataset_of, load_dataset
 from qagrel.errors import InputError, say, say_once
 from qagrel.rules import FEEDBACKS, RULES
@@ -49,7 +50,7 @@ class StoppedError(Exception):
 
 def state_folder() -> Path:
     """Where finished runs are kept: `QAGREL_STATE_DIR`, else `.qagrel` in the working folder."""
-    return Path(os.environ.get("QAGREL_STATE_DIR", ".qagrel")) / "runs"
+    return store.place("QAGREL_STATE_DIR", ".qagrel") / "runs"
 
 
 def run_key(spec: RunSpec, dataset: Dataset) -> str:
