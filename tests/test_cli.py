@@ -21,7 +21,7 @@ import pytest
 from helpers import QAGREL, Ended
 
 import qagrel
-from qagrel import cli, datasets, history, store, sweep, training
+from qagrel import cli, console, datasets, history, store, sweep, training
 
 DIVERGING = ["--weight-range", "1e38"]
 without_overflow_warnings = pytest.mark.filterwarnings(  # which NumPy gives without the JIT
@@ -529,13 +529,13 @@ def test_a_diverged_run_predicts_nothing(
 
 COMPILES = """
 import numba
-from qagrel import cli
+from qagrel import console
 
 @numba.njit(cache=True)
 def double(x):
     return 2 * x
 
-@cli.compiles
+@console.compiles
 def command(number):
     print(double(number), double(1.5 * number))
 
@@ -555,7 +555,7 @@ def test_compiling_is_told_once_and_only_where_it_happens(
         done = subprocess.run([sys.executable, script], capture_output=True, text=True)
         assert done.stdout == "4 6.0\n"
         told.append(done.stderr)
-    assert told == [f"{cli.COMPILING}\n", ""]
+    assert told == [f"qagrel: {console.COMPILING}\n", ""]
 
 
 def test_every_command_that_trains_tells_that_it_compiles() -> None:

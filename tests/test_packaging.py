@@ -36,7 +36,7 @@ KERNELS = (
 ENGINE = (
     {"errors", "process", "rules"},
     {"idx", "spec", "store"},
-    {"folder", "labels"},
+    {"console", "folder", "labels"},
     *KERNELS,
     {"datasets", "network"},
     {"training", "trial", "equivalence"},
@@ -59,6 +59,7 @@ WING = (
     {"results", "notebooks"},
     {"audit", "report"},
     {"commands"},
+    {"cli"},
 )
 LAYERS = (
     *ENGINE,
