@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numba
 import pandas as pd
 import pytest
-from helpers import QAGREL, Ended
+from helpers import QAGREL, Ended, where_compiled
 
 import qagrel
 from qagrel import cli, console, datasets, history, store, sweep, training
@@ -543,7 +542,7 @@ command(number=2)
 """
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+@where_compiled("nothing is compiled")
 def test_compiling_is_told_once_and_only_where_it_happens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

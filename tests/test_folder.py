@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Ended, idx_bytes
+from helpers import Ended, idx_bytes
 
 from qagrel import datasets, load_dataset
 from qagrel.datasets import CHECKSUMS
