@@ -259,20 +259,20 @@ def _code(notebook: "NotebookNode") -> list[str]:
 
 def _taken(source: "NotebookNode", folder: Path) -> list[Path]:
     """The files in a folder that a notebook writes there: its code names them by `output_dir`."""
-    names: set[Any] = set()
-    for cell in source.cells:
-        for node in ast.walk(_parsed(cell.source if cell.cell_type == "code" else "")):
-            if isinstance(node, ast.BinOp | ast.Call) and "output_dir" in (words := _words(node)):
-                names |= words
+    code = [cell.source for cell in source.cells if cell.cell_type == "code"]
+    names = set().union(*(_names_beside_output_dir(_parsed(text)) for text in code))
     found = (path for path in sorted(folder.glob("*")) if names & {path.name, path.stem})
     return [path for path in found if path.suffix != ".ipynb"]
 
 
-def _words(node: ast.AST) -> set[Any]:
-    """The names and constants in a piece of code."""
-    parts = list(ast.walk(node))
-    names = {part.id for part in parts if isinstance(part, ast.Name)}
-    return names | {part.value for part in parts if isinstance(part, ast.Constant)}
+def _names_beside_output_dir(code: ast.AST) -> set[Any]:
+    """The constants in the calls and paths that are made with `output_dir`."""
+    names: set[Any] = set()
+    for node in ast.walk(code):
+        parts = list(ast.walk(node)) if isinstance(node, ast.BinOp | ast.Call) else []
+        if any(isinstance(part, ast.Name) and part.id == "output_dir" for part in parts):
+            names |= {part.value for part in parts if isinstance(part, ast.Constant)}
+    return names
 
 
 def _parsed(code: str) -> ast.AST:
