@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import pandas as pd
 import pytest
-from helpers import QAGREL, Ended, where_compiled
+from helpers import QAGREL, Ended, is_refused, where_compiled
 
 import qagrel
 from qagrel import cli, console, datasets, history, store, sweep, training
@@ -134,7 +134,13 @@ OTHER = {  # for every field a value that is not its default, and how to write i
     "learning_rate_end": (3.0, "3"),
     "learning_rate_spacing": ("linear", "linear"),
     "precision": ("float64", "float64"),
+    "payoff": (((1.0, -0.5, 0.0), (0.0, 1e-3, 1.0)), "1,-.5,0;0,1e-3,1"),
+    "payoff_switch": (9, "9"),
+    "payoff_after": (((0.0, 1.0), (1.0, 0.0)), "0,1; 1,0"),
+    "reward_omission": (0.25, "0.25"),
+    "reward_flip": (1.0, "1"),
 }
+PARTNERS = {"payoff_switch": "payoff_after", "payoff_after": "payoff_switch"}
 
 
 def spec_of(args: list[str]) -> qagrel.RunSpec:
@@ -144,9 +150,10 @@ def spec_of(args: list[str]) -> qagrel.RunSpec:
 
 @pytest.mark.parametrize("field", qagrel.RunSpec.model_fields)
 def test_every_field_of_a_specification_is_an_option(field: str) -> None:
-    value, text = OTHER[field]
-    args = [f"--{field.replace('_', '-')}", text]
-    assert spec_of(args) == qagrel.RunSpec(**{field: value}) != qagrel.RunSpec()
+    fields = [field, PARTNERS.get(field, field)]
+    args = [word for name in fields for word in (f"--{name.replace('_', '-')}", OTHER[name][1])]
+    values = {name: OTHER[name][0] for name in fields}
+    assert spec_of(args) == qagrel.RunSpec(**values) != qagrel.RunSpec()
 
 
 def test_options_have_the_defaults_of_a_specification() -> None:
@@ -788,3 +795,55 @@ def test_predict_refuses_labels_that_the_run_does_not_know(
 def test_info_shows_labels_as_they_came(run: Callable[..., Ended], labelled: Path) -> None:
     text = run("data", "info", labelled.with_name("odd")).out
     assert ", 3 classes, labelled 3, 5, 30\n" in text
+
+
+# --- rewards ---------------------------------------------------------------------------------
+
+GO = ["--payoff", "1,0;-1,0;0,.5", "--reward-flip", "0.1"]
+
+
+def test_the_summary_compares_the_reward_with_the_best(
+    run: Callable[..., Ended], tiny: list[object]
+) -> None:
+    ended = run(*tiny, *GO)
+    assert "12-6-5-2" in ended.out
+    [line] = [line for line in ended.out.splitlines() if line.startswith("  reward ")]
+    pattern = r"  reward +-?0\.\d{3} a trial in the last epoch; the best policy expects 0\.\d{3}"
+    assert re.fullmatch(pattern, line)
+    assert "  reward " not in run(*tiny).out
+
+
+def test_predict_shows_actions_where_there_is_a_payoff(
+    run: Callable[..., Ended], tiny: list[object], tmp_path: Path
+) -> None:
+    run(*tiny, *GO, "--out", tmp_path / "run.npz")
+    trained = qagrel.load(tmp_path / "run.npz")
+    results = strict_json(run("predict", tmp_path / "run.npz", "--json").out)
+    (a, _), (_, b), (_, c) = results["confusion"]
+    assert results["accuracy"] == pytest.approx(trained.test_accuracy)
+    assert results["accuracy"] == pytest.approx(100 * (a + b + c) / 12)
+    first, _, _, actions, *rows = run("predict", tmp_path / "run.npz").out.splitlines()
+    assert first.startswith(f"{results['accuracy']:.2f} %")
+    assert actions.split() == ["true", "0", "1"]
+    assert [row.split()[0] for row in rows] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--payoff", "1,x"], "'1,x' is no table of rewards such as '1,0;0,1'"),
+        (["--payoff", ""], "'' is no table of rewards such as '1,0;0,1'"),
+        (["--payoff", "1,0;0"], "payoff: ((1.0, 0.0), (0.0,)) is not possible: give a row for"),
+        (["--payoff", "1,0;0,1"], "payoff: 2 rows of 2 actions do not fit the 3 classes of "),
+        (["--payoff", "nan,0;0,1"], "payoff: ((nan, 0.0), (0.0, 1.0)) is not possible: give numb"),
+        (["--payoff-switch", "5"], "payoff_switch: it has no effect without payoff_after"),
+        (["--reward-flip", "2"], "reward_flip: 2.0 is not possible"),
+        ([*GO, "--rule", "error-bp"], "payoff: error-bp is told the right answer"),
+    ],
+)
+def test_impossible_rewards_are_refused(
+    run: Callable[..., Ended], tiny: list[object], options: list[str], message: str
+) -> None:
+    ended = run(*tiny, *options)
+    assert is_refused(ended)
+    assert message in ended.err
