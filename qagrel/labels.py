@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qagrel.arrays import frozen
 from qagrel.errors import InputError
-from qagrel.idx import Bytes, frozen
+from qagrel.idx import Bytes
 
 IGNORE = 255  # stands for "no class" where annotators left a sample out
 MANY = 5  # samples; a class of as many, in the middle of all, makes a single one look damaged
