@@ -1,4 +1,4 @@
-"""Arrays of anyone's, as samples and classes: what is wrong in them is told by name and position."""
+"""Arrays of anyone's, as samples and labels: what is wrong in them is told by position."""
 
 import math
 from typing import Any

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qagrel import store
+from qagrel.arrays import Label
 from qagrel.errors import InputError
 from qagrel.spec import RunSpec
 from qagrel.training import History
@@ -46,7 +47,7 @@ class _Head(BaseModel):
     grey_max: int | None = Field(None, ge=1, le=255)
     inputs: Literal["levels", "values"] = "levels"
     # of one kind; None: 0, 1, 2 and so on
-    classes: list[bool] | list[int] | list[float] | list[str] | None = None
+    classes: list[Label] | None = None
     dataset_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
 
 
@@ -98,7 +99,7 @@ def _head(history: History) -> NDArray[np.uint8]:
         n_batches=None if history.batch_size is None else history.batch_size.size,
         grey_max=history.grey_max,
         inputs=history.inputs,
-        classes=cast(Any, list(history.classes)),
+        classes=list(history.classes),
         dataset_sha256=history.dataset_sha256,
     )
     text = json.dumps(head.model_dump(), sort_keys=True)
@@ -137,7 +138,8 @@ def _history(arrays: Arrays) -> History:
     spec = RunSpec(**head.spec)
     _check_layout(arrays, _layout(head, spec))
     classes: Any = list(range(head.n_classes)) if head.classes is None else head.classes
-    if len(classes) != head.n_classes or list(classes) != sorted(set(classes)):
+    alike = len({type(label) for label in classes}) == 1
+    if len(classes) != head.n_classes or not alike or classes != sorted(set(classes)):
         raise ValueError(f"classes: it has not {head.n_classes} different ones, rising")
     feedback = "weights" if spec.feedback == "symmetric" else "feedback_weights"
     weights, feedback_weights = (
@@ -149,7 +151,7 @@ def _history(arrays: Arrays) -> History:
     ):
         raise ValueError("its weights are not all finite numbers")
     if head.test_accuracy is not None and head.status == "diverged":
-        raise ValueError("a run that diverged has no test accuracy")
+        raise ValueError("a run has a test accuracy only unless it diverged")
     if (_checksum({n: a for n, a in arrays.items() if n != "sha256"}) != arrays["sha256"]).any():
         raise ValueError("its contents were changed, they do not fit their checksum")
     table = {name: arrays[f"epochs.{name}"].tolist() for name in columns(spec)}

@@ -132,8 +132,9 @@ def _aligned(size: int, dtype: Any) -> NDArray[Any]:
 def input_levels(grey_max: int | None, input_scale: str, dtype: str) -> Floats:
     """Activity x_i of an input unit for each grey level 0 to 255: shape (256,).
 
-    There are none for values, where `grey_max` is None.  ``grey`` maps levels to [0, 1]; ``binary`` to 0 or 1 by half the largest level (the paper
-    calls its images binary, see the ledger of departures).
+    There are none for values, where `grey_max` is None.  ``grey`` maps levels to [0, 1];
+    ``binary`` to 0 or 1 by half the largest level (the paper calls its images binary, see the
+    ledger of departures).
     """
     if grey_max is None:
         return np.zeros(0, dtype)

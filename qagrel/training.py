@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qagrel import kernels, network
 from qagrel.arrays import Array, Label
-from qagrel.datasets import Dataset, dataset_of
+from qagrel.dataset import Dataset
+from qagrel.datasets import dataset_of
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
 from qagrel.rules import LEARN_BY_REWARD
@@ -179,9 +179,7 @@ def train_on(spec: RunSpec, dataset: Dataset, start: Start | None) -> tuple[Hist
     """
     run = _Run(*settle(spec, dataset), start)
     history = _train(run)
-    return history, Start(
-        history.weights, history.feedback_weights, run.orders, run.exploration
-    )
+    return history, Start(history.weights, history.feedback_weights, run.orders, run.exploration)
 
 
 def _train(
@@ -297,8 +295,9 @@ class _Run:
             )
         if start is not None:
             self.orders, self.exploration = start.orders, start.exploration
-            weights = start.weights
-            feedback_weights = None if feedback_weights is None else start.feedback_weights
+            weights = [w.astype(spec.precision) for w in start.weights]
+            if feedback_weights is not None:
+                feedback_weights = [w.astype(spec.precision) for w in start.feedback_weights]
         self.network = network.pack(weights, feedback_weights, spec.feedback == "learned")
         self.work = network.workspace(self.network, spec.batch_size)
         self.policy = network.policy(spec)
