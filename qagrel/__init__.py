@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qagrel import store, trial
-    from qagrel.datasets import Dataset, load_dataset
+    from qagrel.dataset import Dataset
+    from qagrel.datasets import load_dataset
     from qagrel.errors import InputError
+    from qagrel.estimator import QAgrelClassifier
     from qagrel.history import load, save
     from qagrel.network import predict
     from qagrel.replication import experiments, results, sweep
@@ -30,6 +32,7 @@ __all__ = [
     "Dataset",
     "History",
     "InputError",
+    "QAgrelClassifier",
     "RunSpec",
     "__version__",
     "analysis",
@@ -48,9 +51,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Dataset": "datasets",
+    "Dataset": "dataset",
     "History": "training",
     "InputError": "errors",
+    "QAgrelClassifier": "estimator",
     "RunSpec": "spec",
     "load": "history",
     "load_dataset": "datasets",

@@ -29,7 +29,8 @@ from qagrel.replication.cli import COMMANDS
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from qagrel.datasets import Dataset
+    from qagrel.arrays import Label
+    from qagrel.dataset import Dataset
     from qagrel.network import Ints
     from qagrel.training import History, Row
 
@@ -291,6 +292,11 @@ def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
     run = history.load(weights)
     if run.status == "diverged":
         raise InputError(f"{weights}: this run diverged: train with a smaller learning rate")
+    if run.inputs == "values":
+        raise InputError(
+            f"{weights}: this run was trained on values, which no folder of images holds: call "
+            "predict of the loaded run in Python"
+        )
     data = datasets.load_dataset(dataset or run.spec.dataset, grey_max=run.grey_max)
     if run.grey_max is None:  # of an earlier format
         run.grey_max = data.grey_max
@@ -316,8 +322,8 @@ def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
         return
     if not named:
         say(f"{data.name}: its contents are not those that the run was trained on: they changed")
-    elif (level := data.largest_level["train"]) != data.grey_max:
-        how = "darker" if level < data.grey_max else "brighter"
+    elif run.grey_max and (level := data.largest_level["train"]) != data.grey_max:
+        how = "darker" if level < run.grey_max else "brighter"
         say(
             f"{data.name}: its grey levels end at {level}, but in the run {run.grey_max} stood for "
             f"an activity of 1: it sees these images {how}"
@@ -345,9 +351,9 @@ def _confusion(run: "History", data: "Dataset") -> "Ints":
     return confusion
 
 
-def _matrix(confusion: "Ints", classes: "Sequence[int]", actions: "Sequence[int]") -> str:
+def _matrix(confusion: "Ints", classes: "Sequence[Label]", actions: "Sequence[Label]") -> str:
     """A confusion matrix with a heading and the label of its class before each row."""
-    width = len(str(max(confusion.max(), *classes, *actions))) + 2
+    width = max(len(str(entry)) for entry in (confusion.max(), *classes, *actions)) + 2
     counted = zip(classes, confusion, strict=True)
     rows = [["true", *actions], *([label, *counts] for label, counts in counted)]
     lines = [f"{head:>4}" + "".join(f"{n:>{width}}" for n in row) for head, *row in rows]

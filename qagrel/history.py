@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qagrel import store
+from qagrel.arrays import Label
 from qagrel.errors import InputError
 from qagrel.spec import RunSpec
 from qagrel.training import History
@@ -36,14 +37,17 @@ class _Head(BaseModel):
     format: Literal["qagrel run 1", "qagrel run 2"] = "qagrel run 2"
     spec: dict[str, Any]
     status: Literal["converged", "max-epochs", "diverged"]
-    test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)  # None: diverged
+    # None: diverged, or no test samples
+    test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)
     n_epochs: int = Field(ge=1)
     n_inputs: int = Field(ge=1)
     n_classes: int = Field(ge=1)
     n_batches: int | None = Field(ge=1)  # None: batches were not recorded
     # not in format 1
     grey_max: int | None = Field(None, ge=1, le=255)
-    classes: list[int] | None = None  # 0, 1, 2 and so on
+    inputs: Literal["levels", "values"] = "levels"
+    # of one kind; None: 0, 1, 2 and so on
+    classes: list[Label] | None = None
     dataset_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
 
 
@@ -85,16 +89,16 @@ def load(path: store.StrPath) -> History:
 
 
 def _head(history: History) -> NDArray[np.uint8]:
-    diverged = history.status == "diverged"
     head = _Head(
         spec=history.spec.model_dump(mode="json"),
         status=cast(Any, history.status),
-        test_accuracy=None if diverged else history.test_accuracy,
+        test_accuracy=None if np.isnan(history.test_accuracy) else history.test_accuracy,
         n_epochs=history.n_epochs,
         n_inputs=history.weights[0].shape[0],
         n_classes=history.confusion.shape[1],
         n_batches=None if history.batch_size is None else history.batch_size.size,
         grey_max=history.grey_max,
+        inputs=history.inputs,
         classes=list(history.classes),
         dataset_sha256=history.dataset_sha256,
     )
@@ -135,8 +139,9 @@ def _history(arrays: Arrays) -> History:
     _check_layout(arrays, _layout(head, spec))
     if spec.payoff is not None and len(spec.payoff) != head.n_classes:
         raise ValueError(f"payoff: it has not a row for each of {head.n_classes} classes")
-    classes = list(range(head.n_classes)) if head.classes is None else head.classes
-    if len(classes) != head.n_classes or classes != sorted(set(classes)):
+    classes: Any = list(range(head.n_classes)) if head.classes is None else head.classes
+    alike = len({type(label) for label in classes}) == 1
+    if len(classes) != head.n_classes or not alike or classes != sorted(set(classes)):
         raise ValueError(f"classes: it has not {head.n_classes} different ones, rising")
     feedback = "weights" if spec.feedback == "symmetric" else "feedback_weights"
     weights, feedback_weights = (
@@ -147,8 +152,8 @@ def _history(arrays: Arrays) -> History:
         np.isfinite(matrix).all() for matrix in weights + feedback_weights
     ):
         raise ValueError("its weights are not all finite numbers")
-    if (head.test_accuracy is None) != (head.status == "diverged"):
-        raise ValueError("a run has a test accuracy unless it diverged")
+    if head.test_accuracy is not None and head.status == "diverged":
+        raise ValueError("a run has a test accuracy only unless it diverged")
     if (_checksum({n: a for n, a in arrays.items() if n != "sha256"}) != arrays["sha256"]).any():
         raise ValueError("its contents were changed, they do not fit their checksum")
     table = {name: arrays[f"epochs.{name}"].tolist() for name in columns(spec)}
@@ -165,6 +170,7 @@ def _history(arrays: Arrays) -> History:
         test_accuracy=float("nan") if head.test_accuracy is None else head.test_accuracy,
         status=head.status,
         grey_max=head.grey_max,
+        inputs=head.inputs,
         classes=tuple(classes),
         dataset_sha256=head.dataset_sha256,
     )

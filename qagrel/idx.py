@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from qagrel.arrays import frozen
 from qagrel.errors import InputError
 
 Bytes = NDArray[np.uint8]
@@ -37,12 +38,6 @@ REPLACE = "replace it with a whole copy"
 def n_dims_of(field: str) -> int:
     """Dimensions of an array in its file."""
     return 3 if field.endswith("images") else 1
-
-
-def frozen(array: Bytes) -> Bytes:
-    """The array, read-only from now on."""
-    array.flags.writeable = False
-    return array
 
 
 def read_idx(path: Path, n_dims: int) -> Bytes:

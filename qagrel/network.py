@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qagrel import kernels
+from qagrel.arrays import check_finite, values
 from qagrel.errors import InputError
 from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
 from qagrel.spec import RunSpec
@@ -145,26 +146,34 @@ def _aligned(size: int, dtype: Any) -> NDArray[Any]:
     return raw[first : first + n_bytes].view(dtype)
 
 
-def input_levels(grey_max: int, input_scale: str, dtype: str) -> Floats:
+def input_levels(grey_max: int | None, input_scale: str, dtype: str) -> Floats:
     """Activity x_i of an input unit for each grey level 0 to 255: shape (256,).
 
-    ``grey`` maps levels to [0, 1]; ``binary`` to 0 or 1 by half the largest level (the paper
-    calls its images binary, see the ledger of departures).
+    There are none for values, where `grey_max` is None.  ``grey`` maps levels to [0, 1];
+    ``binary`` to 0 or 1 by half the largest level (the paper calls its images binary, see the
+    ledger of departures).
     """
+    if grey_max is None:
+        return np.zeros(0, dtype)
     level = np.arange(256) / grey_max
     return (level if input_scale == "grey" else level >= 0.5).astype(dtype)
 
 
 def sparse_images(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], activity: Floats
+    images: NDArray[Any], labels: NDArray[np.uint8], activity: Floats
 ) -> kernels.Images:
     """Images (n, pixels) without their zeros; `activity` is what `input_levels` gave.
+
+    Values, which need no levels, are cast to its type.
 
     Raises
     ------
     InputError
-        When an image has more pixels than a 16-bit number can count.
+        When an image has more pixels than a 16-bit number can count, or a value is beyond the
+        type.
     """
+    if images.dtype != np.uint8:
+        images = _cast(images, activity.dtype)
     if images.shape[1] > 2**16:
         raise InputError(
             f"images of {images.shape[1]} pixels: the input layer has {2**16} units at the most, "
@@ -174,16 +183,23 @@ def sparse_images(
     images.flags.writeable = False  # one compiled version serves all
     start = np.zeros(len(images) + 1, np.int64)
     kernels.count_pixels(images, start)
-    pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, np.uint8))
+    pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, images.dtype))
     kernels.list_pixels(images, start, pixel)
     return kernels.Images(start, pixel, activity, labels.astype(np.int64))
 
 
+def _cast(floats: Floats, dtype: Any) -> Floats:
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(floats, dtype)
+    check_finite("samples", cast, floats)
+    return cast
+
+
 def predict(
     weights: Sequence[Floats],
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     *,
-    grey_max: int = 255,
+    grey_max: int | None = 255,
     input_scale: str = "grey",
 ) -> Ints:
     """The class, or action, that a trained network selects for each image, without exploration.
@@ -191,7 +207,7 @@ def predict(
     Parameters
     ----------
     weights : matrices (fan_in, fan_out), as in `History.weights`.
-    images : grey levels of shape (n, pixels).
+    images : grey levels, or values where `grey_max` is None, of shape (n, pixels).
     grey_max, input_scale : as in training; `History.predict` knows both.
 
     Raises
@@ -199,20 +215,42 @@ def predict(
     InputError
         When the images are not bytes, or have not as many pixels as the network has inputs.
     """
-    if images.dtype != np.uint8:
+    network = pack(weights)
+    sparse = _unlabelled(weights, images, grey_max, input_scale)
+    return choose(network, workspace(network, 100), sparse, np.arange(len(images)))
+
+
+def output_values(weights: Sequence[Floats], samples: Floats) -> Floats:
+    """The activity of every output, the Q-values, of a network for samples that are values."""
+    network = pack(weights)
+    work = workspace(network, kernels.BLOCK)
+    sparse = _unlabelled(weights, samples, None, "grey")
+    n_outputs, stride, first = network.width[-1], network.stride[-1], work.begin[-2]
+    outputs = np.zeros((len(samples), n_outputs), network.weights.dtype)
+    for order in np.split(np.arange(len(samples)), range(work.block, len(samples), work.block)):
+        choose(network, work, sparse, order)  # which leaves the activities of its last block
+        block = work.activity[first : first + order.size * stride].reshape(-1, stride)
+        outputs[order] = block[:, :n_outputs]
+    return outputs
+
+
+def _unlabelled(
+    weights: Sequence[Floats], images: NDArray[Any], grey_max: int | None, input_scale: str
+) -> kernels.Images:
+    if grey_max is None:
+        images = values("samples", images)
+    elif images.dtype != np.uint8:
         raise InputError(
             f"images of type {images.dtype}: give grey levels as unsigned bytes (numpy.uint8)"
         )
     if images.ndim != 2 or images.shape[1] != weights[0].shape[0]:
+        kind, unit = ("samples", "values") if grey_max is None else ("images", "grey levels")
         raise InputError(
-            f"images of shape {images.shape} do not fit a network of {weights[0].shape[0]} "
-            "inputs: give grey levels of shape (n, inputs)"
+            f"{kind} of shape {images.shape} do not fit a network of {weights[0].shape[0]} "
+            f"inputs: give {unit} of shape (n, inputs)"
         )
-    network = pack(weights)
     levels = input_levels(grey_max, input_scale, weights[0].dtype.name)
-    unlabelled = np.zeros(len(images), np.uint8)
-    sparse = sparse_images(np.ascontiguousarray(images, np.uint8), unlabelled, levels)
-    return choose(network, workspace(network, 100), sparse, np.arange(len(images)))
+    return sparse_images(np.ascontiguousarray(images), np.zeros(len(images), np.uint8), levels)
 
 
 def choose(

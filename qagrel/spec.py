@@ -72,7 +72,9 @@ class RunSpec(BaseModel):
     feedback_range: float = Field(
         0.05, gt=0, allow_inf_nan=False, description="the same for learned and fixed feedback"
     )
-    validation_size: int = Field(1000, ge=1, description="training samples held out")
+    validation_size: int = Field(
+        1000, ge=0, description="training samples held out; 0: nothing is checked"
+    )
     validation_draw: Literal["epoch", "run"] = Field(
         "epoch", description="held-out samples are drawn every epoch, or once a run"
     )

@@ -4,14 +4,16 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qagrel import kernels, network
-from qagrel.datasets import Dataset, dataset_of
+from qagrel.arrays import Array, Label
+from qagrel.dataset import Dataset
+from qagrel.datasets import dataset_of
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
 from qagrel.rules import LEARN_BY_REWARD
@@ -40,9 +42,11 @@ class History:
     weights, feedback_weights : matrices (fan_in, fan_out) a layer, feedback in the layout of the
         forward weights that it reciprocates (the first has no function: nothing is fed back to
         the input).
-    test_accuracy : percent of the test samples, greedy; NaN if the run diverged.
+    test_accuracy : percent of the test samples, greedy; NaN if the run diverged or there were none.
     status : "converged" by the stopping rule, "max-epochs" or "diverged" (weights not finite).
-    grey_max : grey level that stood for an activity of 1; None if unknown, as in files of format 1.
+    inputs : "levels", grey levels of images, or "values", numbers taken as they stand.
+    grey_max : grey level that stood for an activity of 1; None if unknown, as in files of format 1,
+        and of values.
     classes : the label of each class, as in `Dataset.classes`.
     dataset_sha256 : `Dataset.sha256` of the data that it was trained on, None if unknown.
     """
@@ -59,7 +63,8 @@ class History:
     test_accuracy: float = float("nan")
     status: str = "max-epochs"
     grey_max: int | None = None
-    classes: tuple[int, ...] = ()
+    inputs: Literal["levels", "values"] = "levels"
+    classes: tuple[Label, ...] = ()
     dataset_sha256: str | None = None
 
     @property
@@ -99,7 +104,7 @@ class History:
 
         return pd.DataFrame(self.rows)
 
-    def predict(self, images: NDArray[np.uint8]) -> Ints:
+    def predict(self, images: Array) -> Array:
         """The label of the class that the network selects for each image.
 
         Where the run has a `payoff`, it is the number of the action.  The network sees the images
@@ -107,7 +112,7 @@ class History:
 
         Parameters
         ----------
-        images : grey levels of shape (n, pixels).
+        images : grey levels, or values, of shape (n, pixels).
 
         Raises
         ------
@@ -115,7 +120,7 @@ class History:
             When the images do not fit the network (`qagrel.predict`), or the run's scale is
             unknown.
         """
-        if self.grey_max is None:
+        if self.grey_max is None and self.inputs == "levels":
             raise InputError(
                 "which grey level stood for an activity of 1 is not known of this run: "
                 "set its grey_max"
@@ -170,11 +175,39 @@ def train(
     InputError
         When the specification does not fit the data, or the data cannot be had.
     """
-    spec, dataset = settle(spec, dataset)
-    run = _Run(spec, dataset)
+    run = _Run(*settle(spec, dataset))
+    return _train(run, record_batches, on_epoch)
+
+
+class Start(NamedTuple):
+    """A trained network, and its random streams as they were left: see `train_on`."""
+
+    weights: list[Floats]
+    feedback_weights: list[Floats]
+    orders: np.random.Generator
+    exploration: np.random.Generator
+
+
+def train_on(spec: RunSpec, dataset: Dataset, start: Start | None) -> tuple[History, Start]:
+    """Train an earlier network on, with whatever data; where there is none, a new one.
+
+    The streams go on too, so that no two calls draw the same numbers.
+    """
+    run = _Run(*settle(spec, dataset), start)
+    history = _train(run)
+    return history, Start(history.weights, history.feedback_weights, run.orders, run.exploration)
+
+
+def _train(
+    run: "_Run",
+    record_batches: bool = False,
+    on_epoch: Callable[[Row], None] | None = None,
+) -> History:
+    dataset = run.dataset
     history = History(
-        spec,
+        run.spec,
         grey_max=dataset.grey_max,
+        inputs="levels" if dataset.has_levels else "values",
         classes=dataset.classes,
         dataset_sha256=dataset.sha256,
     )
@@ -192,7 +225,7 @@ def train(
         history.batch_wrong = np.array([record.wrong for record in records])
         history.batch_loss = np.array([record.loss for record in records])
         history.batch_size = run.batch_sizes
-        if spec.has_own_rewards:
+        if run.spec.has_own_rewards:
             history.batch_reward = np.array([record.reward for record in records])
     history.weights = network.unpack(run.network, run.network.weights)
     history.feedback_weights = network.unpack(run.network, run.network.feedback)
@@ -220,6 +253,11 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
     """Refuse a specification that the data cannot serve (InputError)."""
     n_samples = len(dataset.train_images)
     remaining = n_samples - spec.validation_size
+    if dataset.grey_max is None and spec.input_scale == "binary":
+        raise InputError(
+            f"input_scale: the samples of {dataset.name} are values, not grey levels (uint8): "
+            "give grey, and 0 and 1 as values if they are to be binary"
+        )
     if remaining < 1:
         raise InputError(
             f"validation_size: {spec.validation_size} samples cannot be held out of the "
@@ -231,7 +269,9 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
             f"{dataset.name} that are left after validation: choose fewer"
         )
     _check_payoffs(spec, dataset)
-    if (level := dataset.largest_level["train"]) > dataset.grey_max:
+    if dataset.grey_max is not None and (
+        (level := dataset.largest_level["train"]) > dataset.grey_max
+    ):
         raise InputError(
             f"grey_max: {dataset.grey_max} is below the largest grey level of the training images "
             f"of {dataset.name}: choose {level} or more"
@@ -269,8 +309,8 @@ def _sparse(dataset: Dataset, input_scale: str, precision: str) -> SparseImages:
 class _Run:
     """The state of a run: network, random streams and validation checks so far."""
 
-    def __init__(self, spec: RunSpec, dataset: Dataset) -> None:
-        self.spec, self.status = spec, "max-epochs"
+    def __init__(self, spec: RunSpec, dataset: Dataset, start: Start | None = None) -> None:
+        self.spec, self.dataset, self.status = spec, dataset, "max-epochs"
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         # one stream for each purpose, so that every rule sees the same start and sample order
@@ -285,6 +325,11 @@ class _Run:
             feedback_weights = network.draw_weights(
                 widths, spec.feedback_range, feedback, spec.precision
             )
+        if start is not None:
+            self.orders, self.exploration = start.orders, start.exploration
+            weights = [w.astype(spec.precision) for w in start.weights]
+            if feedback_weights is not None:
+                feedback_weights = [w.astype(spec.precision) for w in start.feedback_weights]
         self.network = network.pack(weights, feedback_weights, spec.feedback == "learned")
         self.work = network.workspace(self.network, spec.batch_size)
         self.policy = network.policy(spec)
@@ -303,7 +348,7 @@ class _Run:
             row = self._row(epoch, record)
             if not np.isfinite(self.network.weights).all():
                 self.status = "diverged"
-            elif epoch % self.spec.validation_every == 0:
+            elif self.spec.validation_size and epoch % self.spec.validation_every == 0:
                 row["validation_accuracy"] = self._accuracy(self.train_images, held_out)
                 if epoch >= (self.spec.payoff_switch or 1):  # earlier ones are of another task
                     self.checks.append(round(row["validation_accuracy"], self.spec.stop_decimals))
@@ -366,7 +411,9 @@ class _Run:
         return 100 * int(self.payoffs.right[images.label[order], choices].sum()) / order.size
 
     def test_accuracy(self) -> float:
-        """Percent of the test samples that are classified rightly."""
+        """Percent of the test samples that are classified rightly; NaN if there are none."""
+        if not self.test_images.label.size:
+            return math.nan
         return self._accuracy(self.test_images, np.arange(self.test_images.label.size))
 
 

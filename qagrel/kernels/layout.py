@@ -47,6 +47,7 @@ Images = namedtuple("Images", "start pixel activity label")
 Images.__doc__ = """Images without their zeros: sample s is pixel[start[s] : start[s + 1]].
 
 Each says which pixel and its grey level; an input unit of that level is activity[level] active.
+Where samples are values, not grey levels, each is the activity itself, and the table is empty.
 """
 
 Workspace = namedtuple(

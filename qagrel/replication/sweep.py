@@ -33,7 +33,8 @@ from tqdm import tqdm
 
 from qagrel import history as files
 from qagrel import store
-from qagrel.datasets import Dataset, dataset_of, load_dataset
+from qagrel.dataset import Dataset
+from qagrel.datasets import dataset_of, load_dataset
 from qagrel.errors import InputError, say, say_once
 from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
@@ -56,6 +57,8 @@ def state_folder() -> Path:
 def run_key(spec: RunSpec, dataset: Dataset) -> str:
     """What a finished run is kept under."""
     parts = [spec.id, dataset.sha256, arithmetic_of(spec)]
+    if not dataset.has_levels:
+        parts.append(fingerprint_of_values(spec.precision))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -112,7 +115,20 @@ def fingerprint(precision: str = "float32", *options: str) -> str:
 
     The runs are those of the paper's rules, and those of each option that is named.
     """
-    dataset = _small_dataset()
+    variants = (*BASE_VARIANTS, *(v for name in options for v in OPTIONS[name].variants))
+    return _digest(_small_dataset(), precision, variants)
+
+
+@functools.cache
+def fingerprint_of_values(precision: str) -> str:
+    """The same of samples that are values, of either sign, not grey levels."""
+    small = _small_dataset()
+    values = small.train_images / np.float64(255) - 0.1
+    dataset = Dataset.from_arrays(values, small.train_labels, name=small.name)
+    return _digest(dataset, precision, [{"rule": rule, "feedback": "learned"} for rule in RULES])
+
+
+def _digest(dataset: Dataset, precision: str, variants: Sequence[dict[str, Any]]) -> str:
     base = RunSpec(
         dataset=dataset.name,
         validation_size=40,
@@ -126,7 +142,7 @@ def fingerprint(precision: str = "float32", *options: str) -> str:
         precision=precision,
     )
     digest = hashlib.sha256()
-    for variant in (*BASE_VARIANTS, *(v for name in options for v in OPTIONS[name].variants)):
+    for variant in variants:
         history = train(base.replace(**variant), dataset)
         digest.update(json.dumps([history.rows, history.status, history.test_accuracy]).encode())
         for matrix in (*history.weights, *history.feedback_weights):
