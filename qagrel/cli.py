@@ -67,16 +67,21 @@ def _spec_options() -> tuple[click.Option, ...]:
 
 def _option(name: str, field: "FieldInfo") -> click.Option:
     """The option of a field; RunSpec itself checks what is given, choices too."""
+    from qagrel.spec import Table
+
     kinds: dict[Any, Any] = {int: int, int | None: int, float: float, float | None: float}
+    kinds[Table | None] = _table
     names = [name for name in get_args(field.annotation) if isinstance(name, str)]
     if is_widths := isinstance(field.default, tuple):
         kinds[field.annotation] = _widths
+    forms = {_widths: "N,N,...", _table: "R,R,...;R,R,..."}
+    kind = kinds.get(field.annotation, str)
     return click.Option(
         [f"--{name.replace('_', '-')}"],
-        type=kinds.get(field.annotation, str),
+        type=kind,
         default=",".join(map(str, field.default)) if is_widths else field.default,
         show_default=True,
-        metavar="N,N,..." if is_widths else "|".join(names) or None,
+        metavar=forms.get(kind, "|".join(names) or None),
         help=field.description,
     )
 
@@ -86,6 +91,13 @@ def _widths(text: str) -> tuple[int, ...]:
         return tuple(int(units) for units in text.split(","))
     except ValueError:
         raise click.BadParameter(f"{text!r} is no list of layer sizes such as 300,100") from None
+
+
+def _table(text: str) -> tuple[tuple[float, ...], ...]:
+    try:
+        return tuple(tuple(map(float, row.split(","))) for row in text.split(";"))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no table of rewards such as '1,0;0,1'") from None
 
 
 # --- qagrel train ---------------------------------------------------------------------------
@@ -237,8 +249,11 @@ def _summary(history: "History", results: dict[str, Any]) -> str:
         "max-epochs": "as many as allowed, before the stopping rule was met",
         "diverged": "then the weights were no longer finite: the run diverged",
     }
-    lines = {
-        "epochs": f"{history.n_epochs}, {endings[history.status]}",
+    lines = {"epochs": f"{history.n_epochs}, {endings[history.status]}"}
+    if spec.has_own_rewards:
+        best = f"the best policy expects {last['optimal_reward']:.3f}"
+        lines["reward"] = f"{last['reward']:.3f} a trial in the last epoch; {best}"
+    lines |= {
         "validation accuracy": _percent(results["validation_accuracy"]),
         "test accuracy": _percent(history.test_accuracy),
         "time": f"{results['seconds']:.1f} s",
@@ -266,7 +281,7 @@ def _line(name: str, text: str) -> str:
 @json_option
 @compiles
 def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
-    """Classify the test images of a data set with a saved run.
+    """Classify the test images of a data set with a saved run; by its payoff, choose actions.
 
     WEIGHTS is the .npz file that 'qagrel train --out' wrote.
     """
@@ -280,7 +295,7 @@ def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
         run.grey_max = data.grey_max
     confusion = _confusion(run, data)
     _say_what_is_unlike(run, data, named=dataset is not None)
-    n_right, n_samples = int(confusion.trace()), int(confusion.sum())
+    n_right, n_samples = int(confusion[run.right[-1]].sum()), int(confusion.sum())
     accuracy = 100 * n_right / n_samples
     if as_json:
         results = {"dataset": data.name, "n_samples": n_samples, "accuracy": accuracy}
@@ -288,7 +303,8 @@ def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
         click.echo(to_json({**results, "classes": labels, "confusion": confusion.tolist()}))
     else:
         click.echo(f"{accuracy:.2f} % ({n_right} of {n_samples} test images of {data.name})\n")
-        click.echo(_matrix(confusion, run.classes))
+        actions = run.classes if run.spec.payoff is None else range(confusion.shape[1])
+        click.echo(_matrix(confusion, run.classes, actions))
 
 
 def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
@@ -308,7 +324,7 @@ def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
 
 
 def _confusion(run: "History", data: "Dataset") -> "Ints":
-    """Counts of test images, [true class, selected class]."""
+    """Counts of test images, [true class, selected action]."""
     import numpy as np
 
     from qagrel.labels import spans
@@ -318,20 +334,21 @@ def _confusion(run: "History", data: "Dataset") -> "Ints":
             f"{data.name} has the labels {spans(strange)}, but those of the run are "
             f"{spans(run.classes)}: choose data like those that it was trained on"
         )
-    true, selected = (
-        np.searchsorted(run.classes, labels)
-        for labels in (data.labels_of(data.test_labels), run.predict(data.test_images))
-    )
-    confusion = np.zeros((len(run.classes), len(run.classes)), np.int64)
+    true = np.searchsorted(run.classes, data.labels_of(data.test_labels))
+    selected = run.predict(data.test_images)
+    if run.spec.payoff is None:  # they are labels, else numbers of actions
+        selected = np.searchsorted(run.classes, selected)
+    n_classes = len(run.classes)
+    confusion = np.zeros((n_classes, run.spec.n_actions(n_classes)), np.int64)
     np.add.at(confusion, (true, selected), 1)
     return confusion
 
 
-def _matrix(confusion: "Ints", classes: "Sequence[int]") -> str:
+def _matrix(confusion: "Ints", classes: "Sequence[int]", actions: "Sequence[int]") -> str:
     """A confusion matrix with a heading and the label of its class before each row."""
-    width = len(str(max(confusion.max(), *classes))) + 2
+    width = len(str(max(confusion.max(), *classes, *actions))) + 2
     counted = zip(classes, confusion, strict=True)
-    rows = [["true", *classes], *([label, *counts] for label, counts in counted)]
+    rows = [["true", *actions], *([label, *counts] for label, counts in counted)]
     lines = [f"{head:>4}" + "".join(f"{n:>{width}}" for n in row) for head, *row in rows]
     return "\n".join([f"{'':<4}{'':<{width - 1}}selected", *lines])
 

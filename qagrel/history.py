@@ -61,7 +61,7 @@ def save(history: History, path: store.StrPath) -> None:
     arrays |= _numbered("weights", history.weights)
     if history.spec.feedback != "symmetric":  # else it is the forward weights
         arrays |= _numbered("feedback_weights", history.feedback_weights)
-    for name in ("batch_wrong", "batch_loss", "batch_size"):
+    for name in ("batch_wrong", "batch_loss", "batch_size", "batch_reward"):
         if (values := getattr(history, name)) is not None:
             arrays[name] = values
     store.write_npz(path, {**arrays, "sha256": _checksum(arrays)})
@@ -92,7 +92,7 @@ def _head(history: History) -> NDArray[np.uint8]:
         test_accuracy=None if diverged else history.test_accuracy,
         n_epochs=history.n_epochs,
         n_inputs=history.weights[0].shape[0],
-        n_classes=history.weights[-1].shape[1],
+        n_classes=history.confusion.shape[1],
         n_batches=None if history.batch_size is None else history.batch_size.size,
         grey_max=history.grey_max,
         classes=list(history.classes),
@@ -104,9 +104,9 @@ def _head(history: History) -> NDArray[np.uint8]:
 
 def columns(spec: RunSpec) -> tuple[str, ...]:
     """Columns of the epoch table; feedback that is no other than the weights has no angle."""
-    if spec.feedback == "symmetric":
-        return COLUMNS
-    return (*COLUMNS, *(f"angle_{layer}" for layer in range(2, len(spec.hidden) + 2)))
+    layers = range(2, len(spec.hidden) + 2) if spec.feedback != "symmetric" else ()
+    best = ("optimal_reward",) if spec.has_own_rewards else ()
+    return (*COLUMNS, *best, *(f"angle_{layer}" for layer in layers))
 
 
 def _column(history: History, name: str) -> NDArray[Any]:
@@ -133,6 +133,8 @@ def _history(arrays: Arrays) -> History:
     head = _parse_head(arrays)
     spec = RunSpec(**head.spec)
     _check_layout(arrays, _layout(head, spec))
+    if spec.payoff is not None and len(spec.payoff) != head.n_classes:
+        raise ValueError(f"payoff: it has not a row for each of {head.n_classes} classes")
     classes = list(range(head.n_classes)) if head.classes is None else head.classes
     if len(classes) != head.n_classes or classes != sorted(set(classes)):
         raise ValueError(f"classes: it has not {head.n_classes} different ones, rising")
@@ -157,6 +159,7 @@ def _history(arrays: Arrays) -> History:
         batch_wrong=arrays.get("batch_wrong"),
         batch_loss=arrays.get("batch_loss"),
         batch_size=arrays.get("batch_size"),
+        batch_reward=arrays.get("batch_reward"),
         weights=weights,
         feedback_weights=feedback_weights,
         test_accuracy=float("nan") if head.test_accuracy is None else head.test_accuracy,
@@ -180,12 +183,13 @@ def _parse_head(arrays: Arrays) -> _Head:
 
 def _layout(head: _Head, spec: RunSpec) -> Layout:
     """Type and shape of every array that a run with this head consists of."""
-    widths = (head.n_inputs, *spec.hidden, head.n_classes)
+    n_actions = spec.n_actions(head.n_classes)
+    widths = (head.n_inputs, *spec.hidden, n_actions)
     shapes = itertools.pairwise(widths)
     floats, counts = np.float64, np.int64
     layout: Layout = {
         "sha256": (np.uint8, (32,)),
-        "confusion": (counts, (head.n_epochs, head.n_classes, head.n_classes)),
+        "confusion": (counts, (head.n_epochs, head.n_classes, n_actions)),
     }
     for name in columns(spec):
         layout[f"epochs.{name}"] = (counts if name == "epoch" else floats, (head.n_epochs,))
@@ -197,6 +201,8 @@ def _layout(head: _Head, spec: RunSpec) -> Layout:
         by_batch = (head.n_epochs, head.n_batches)
         layout |= {"batch_wrong": (counts, by_batch), "batch_loss": (floats, by_batch)}
         layout["batch_size"] = (counts, (head.n_batches,))
+        if spec.has_own_rewards:
+            layout["batch_reward"] = (floats, by_batch)
     return layout
 
 

@@ -102,6 +102,7 @@ def workspace(
         modulator=np.zeros(block),
         target=np.zeros(block, np.int64),
         chosen=np.zeros(block, np.int64),
+        reward=np.zeros(block),
         active=active,
         by_unit=by_unit,
         used=np.zeros(widest + 1, np.uint32),
@@ -118,6 +119,22 @@ def policy(spec: RunSpec) -> kernels.Policy:
         spec.epsilon if spec.rule in LEARN_BY_REWARD else 0.0,
         spec.temperature,
     )
+
+
+def payoffs(spec: RunSpec, n_classes: int, epoch: int = 1) -> kernels.Payoffs:
+    """What actions pay for each class in an epoch of a run, as the kernels take it."""
+    table = spec.payoff_in(epoch)
+    reward = np.eye(n_classes) if table is None else np.array(table)  # (classes, actions)
+    highest, lowest = reward.max(axis=1, keepdims=True), reward.min(axis=1, keepdims=True)
+    swapped, right = highest + lowest - reward, reward == highest
+    return kernels.Payoffs(reward, swapped, right, spec.reward_omission, spec.reward_flip)
+
+
+def best_rewards(payoffs: kernels.Payoffs) -> Floats:
+    """The expected reward of the best action for each class: shape (classes,)."""
+    earned = (1 - payoffs.flip) * payoffs.reward + payoffs.flip * payoffs.swapped
+    best: Floats = ((1 - payoffs.omission) * earned).max(axis=1)
+    return best
 
 
 def _aligned(size: int, dtype: Any) -> NDArray[Any]:
@@ -169,7 +186,7 @@ def predict(
     grey_max: int = 255,
     input_scale: str = "grey",
 ) -> Ints:
-    """The class that a trained network selects for each image, without exploration.
+    """The class, or action, that a trained network selects for each image, without exploration.
 
     Parameters
     ----------
@@ -201,7 +218,7 @@ def predict(
 def choose(
     network: kernels.Network, work: kernels.Workspace, images: kernels.Images, order: Ints
 ) -> Ints:
-    """The classes that a network selects, without exploration, for the samples of `order`."""
+    """The actions that a network selects, without exploration, for the samples of `order`."""
     choices = np.zeros(order.size, np.int64)
     kernels.choose(network, work, images, order, choices)
     return choices

@@ -32,10 +32,11 @@ class History:
     ----------
     spec : the run's complete description.
     rows : one record an epoch; `epochs` shows them as a table.
-    confusion : counts of training choices, shape (epochs, classes, classes): [epoch, true class,
-        selected class].
+    confusion : counts of training choices, shape (epochs, classes, actions): [epoch, true class,
+        selected action]; by the paper's rewards an action is the class that it names.
     batch_wrong, batch_loss, batch_size : per batch of every epoch, shape (epochs, batches);
         None unless asked for.
+    batch_reward : likewise, where rewards are other than the paper's.
     weights, feedback_weights : matrices (fan_in, fan_out) a layer, feedback in the layout of the
         forward weights that it reciprocates (the first has no function: nothing is fed back to
         the input).
@@ -52,6 +53,7 @@ class History:
     batch_wrong: Ints | None = None
     batch_loss: Floats | None = None
     batch_size: Ints | None = None
+    batch_reward: Floats | None = None
     weights: list[Floats] = field(default_factory=list)
     feedback_weights: list[Floats] = field(default_factory=list)
     test_accuracy: float = float("nan")
@@ -75,14 +77,23 @@ class History:
         """The epoch after which weights were no longer finite, if any."""
         return self.n_epochs if self.status == "diverged" else None
 
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which actions paid most for a class, shaped like `confusion`: [epoch, class, action]."""
+        n_epochs, n_classes, _ = self.confusion.shape
+        spec, epochs = self.spec, range(1, n_epochs + 1)
+        return np.array([network.payoffs(spec, n_classes, epoch).right for epoch in epochs])
+
     @cached_property
     def epochs(self) -> "pd.DataFrame":
         """A row an epoch.
 
         Columns: epoch (from 1), learning_rate, reward (mean, Q-AGREL only), error (share of wrong
         choices in training), loss (mean), train_accuracy (percent, under the policy),
-        validation_accuracy (percent, NaN where unchecked), and angle_2, angle_3, ... (degrees
-        between the feedback and transposed forward weights into a layer, unless symmetric).
+        validation_accuracy (percent, NaN where unchecked), optimal_reward (mean that the best
+        policy would expect, where rewards are other than the paper's), and angle_2, angle_3, ...
+        (degrees between the feedback and transposed forward weights into a layer, unless
+        symmetric).
         """
         import pandas as pd
 
@@ -91,7 +102,8 @@ class History:
     def predict(self, images: NDArray[np.uint8]) -> Ints:
         """The label of the class that the network selects for each image.
 
-        The network sees the images as it was trained to, by the run's scale.
+        Where the run has a `payoff`, it is the number of the action.  The network sees the images
+        as it was trained to, by the run's scale.
 
         Parameters
         ----------
@@ -111,7 +123,7 @@ class History:
         chosen = network.predict(
             self.weights, images, grey_max=self.grey_max, input_scale=self.spec.input_scale
         )
-        return np.array(self.classes)[chosen]
+        return np.array(self.classes)[chosen] if self.spec.payoff is None else chosen
 
     @cached_property
     def batches(self) -> "pd.DataFrame | None":
@@ -122,11 +134,14 @@ class History:
             return None
         n_epochs, n_batches = self.batch_wrong.shape
         error = (self.batch_wrong / self.batch_size).ravel()
+        reward = 1 - error if self.spec.rule in LEARN_BY_REWARD else np.nan
+        if self.batch_reward is not None:
+            reward = (self.batch_reward / self.batch_size).ravel()
         return pd.DataFrame(
             {
                 "epoch": np.repeat(np.arange(1, n_epochs + 1), n_batches),
                 "batch": np.tile(np.arange(1, n_batches + 1), n_epochs),
-                "reward": 1 - error if self.spec.rule in LEARN_BY_REWARD else np.nan,
+                "reward": reward,
                 "error": error,
                 "loss": (self.batch_loss / self.batch_size).ravel(),
             }
@@ -177,6 +192,8 @@ def train(
         history.batch_wrong = np.array([record.wrong for record in records])
         history.batch_loss = np.array([record.loss for record in records])
         history.batch_size = run.batch_sizes
+        if spec.has_own_rewards:
+            history.batch_reward = np.array([record.reward for record in records])
     history.weights = network.unpack(run.network, run.network.weights)
     history.feedback_weights = network.unpack(run.network, run.network.feedback)
     if history.status != "diverged":
@@ -213,11 +230,23 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
             f"batch_size: {spec.batch_size} is more than the {remaining} training samples of "
             f"{dataset.name} that are left after validation: choose fewer"
         )
+    _check_payoffs(spec, dataset)
     if (level := dataset.largest_level["train"]) > dataset.grey_max:
         raise InputError(
             f"grey_max: {dataset.grey_max} is below the largest grey level of the training images "
             f"of {dataset.name}: choose {level} or more"
         )
+
+
+def _check_payoffs(spec: RunSpec, dataset: Dataset) -> None:
+    n_classes, n_actions = dataset.n_classes, spec.n_actions(dataset.n_classes)
+    for name in ("payoff", "payoff_after"):
+        table = getattr(spec, name) or ((0.0,) * n_actions,) * n_classes
+        if (len(table), len(table[0])) != (n_classes, n_actions):
+            raise InputError(
+                f"{name}: {len(table)} rows of {len(table[0])} actions do not fit the {n_classes} "
+                f"classes of {dataset.name}: give {n_classes} rows of {n_actions}"
+            )
 
 
 _sparse_images: "WeakKeyDictionary[Dataset, dict[tuple[str, str], SparseImages]]" = (
@@ -245,9 +274,11 @@ class _Run:
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         # one stream for each purpose, so that every rule sees the same start and sample order
-        streams = np.random.SeedSequence(spec.seed).spawn(4)
-        forward, feedback, self.orders, self.exploration = map(np.random.default_rng, streams)
-        widths = (dataset.train_images.shape[1], *spec.hidden, dataset.n_classes)
+        streams = map(np.random.default_rng, np.random.SeedSequence(spec.seed).spawn(5))
+        forward, feedback, self.orders, self.exploration, self.chances = streams
+        self.n_actions = spec.n_actions(dataset.n_classes)
+        self.payoffs = network.payoffs(spec, dataset.n_classes)
+        widths = (dataset.train_images.shape[1], *spec.hidden, self.n_actions)
         weights = network.draw_weights(widths, spec.weight_range, forward, spec.precision)
         feedback_weights = None
         if spec.feedback != "symmetric":
@@ -266,6 +297,7 @@ class _Run:
     def epochs(self) -> Iterator[tuple[kernels.Record, Row]]:
         """Train epoch after epoch, until the run ends by one of its rules."""
         for epoch in range(1, self.spec.max_epochs + 1):
+            self.payoffs = network.payoffs(self.spec, self.n_classes, epoch)
             held_out, trained = self._split()
             record = self._train(trained, self.spec.rate(epoch))
             row = self._row(epoch, record)
@@ -273,7 +305,8 @@ class _Run:
                 self.status = "diverged"
             elif epoch % self.spec.validation_every == 0:
                 row["validation_accuracy"] = self._accuracy(self.train_images, held_out)
-                self.checks.append(round(row["validation_accuracy"], self.spec.stop_decimals))
+                if epoch >= (self.spec.payoff_switch or 1):  # earlier ones are of another task
+                    self.checks.append(round(row["validation_accuracy"], self.spec.stop_decimals))
                 if should_stop(self.checks, self.spec.stop_checks):
                     self.status = "converged"
             yield record, row
@@ -291,16 +324,18 @@ class _Run:
 
     def _train(self, order: Ints, rate: float) -> kernels.Record:
         explores = self.spec.rule in LEARN_BY_REWARD
-        uniforms = self.exploration.random((2, order.size if explores else 0))
+        is_chancy = self.spec.reward_omission > 0 or self.spec.reward_flip > 0
+        actions = self.exploration.random((2, order.size if explores else 0))
+        chances = self.chances.random((2, order.size if is_chancy else 0))
         record = kernels.Record(
             np.zeros(self.batch_sizes.size, np.int64),
             np.zeros(self.batch_sizes.size),
-            np.zeros((self.n_classes, self.n_classes), np.int64),
+            np.zeros(self.batch_sizes.size),
+            np.zeros((self.n_classes, self.n_actions), np.int64),
         )
-        draws = kernels.Draws(order, *uniforms)
-        kernels.train_epoch(
-            self.network, self.work, self.train_images, draws, self.policy, rate, record
-        )
+        draws = kernels.Draws(order, *actions, *chances)
+        shared = self.network, self.work, self.train_images
+        kernels.train_epoch(*shared, draws, self.payoffs, self.policy, rate, record)
         return record
 
     def _row(self, epoch: int, record: kernels.Record) -> Row:
@@ -315,6 +350,10 @@ class _Run:
             "train_accuracy": 100 * (1 - error),
             "validation_accuracy": float("nan"),
         }
+        if self.spec.has_own_rewards:
+            earnable = record.confusion.sum(axis=1) * network.best_rewards(self.payoffs)
+            row["reward"] = math.fsum(record.reward) / n_trained
+            row["optimal_reward"] = math.fsum(earnable) / n_trained
         if self.spec.feedback != "symmetric":
             degrees = np.zeros(self.network.width.size)
             kernels.feedback_angles(self.network, degrees)
@@ -322,9 +361,9 @@ class _Run:
         return row
 
     def _accuracy(self, images: kernels.Images, order: Ints) -> float:
-        """Percent of the samples that are classified rightly, without exploration."""
+        """Percent of the samples for which, without exploration, a right action is selected."""
         choices = network.choose(self.network, self.work, images, order)
-        return 100 * int((choices == images.label[order]).sum()) / order.size
+        return 100 * int(self.payoffs.right[images.label[order], choices].sum()) / order.size
 
     def test_accuracy(self) -> float:
         """Percent of the test samples that are classified rightly."""

@@ -36,7 +36,8 @@ class Trial:
     changes : of the weights (Eqs. 8-13); the feedback weights change by the same amounts where
         they learn, but nothing is fed back to the input.
     signals : fb of the hidden layers (Eqs. 10, 12) and z of the outputs (1 for the winner).
-    winner, target : the selected and the right action.
+    winner, target : the selected action, and the class of the input: by the paper's rewards the
+        action that is right.
     reward, delta : the outcome and its prediction error (Eq. 7).
     """
 
@@ -65,10 +66,12 @@ def run_trial(
     Parameters
     ----------
     spec : hidden layers, learning rate, policy, kind of feedback, ranges of the initial weights,
-        and the seed of these; what concerns the data and the course of training has no effect.
-    number : the seed of the input (tenths from 0 to 1), the right action and the exploration;
-        trials of other numbers meet the same network.
+        payoffs and the chances of rewards, and the seed of these; what concerns the data and the
+        course of training has no effect.
+    number : the seed of the input (tenths from 0 to 1), its class, the exploration and the
+        chances of the reward; trials of other numbers meet the same network.
     draw : which of the seed's networks it is.
+    n_actions : as many as classes; where the run has a `payoff`, that says how many there are.
 
     Raises
     ------
@@ -77,19 +80,23 @@ def run_trial(
     """
     if spec.rule not in LEARN_BY_REWARD:
         raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
+    n_classes = n_actions if spec.payoff is None else len(spec.payoff)
+    n_actions = spec.n_actions(n_classes)
+    payoffs = network.payoffs(spec, n_classes)
     weights, feedback_weights = _draw_network(spec, draw, (n_inputs, *spec.hidden, n_actions))
     generator = np.random.default_rng([spec.seed, draw, number])
     grey = generator.integers(0, GREY_LEVELS, n_inputs, np.uint8, endpoint=True)
-    target = int(generator.integers(n_actions))
-    draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((2, 1)))
-    net, work = _learn(spec, weights, feedback_weights, grey, target, draws)
+    target = int(generator.integers(n_classes))
+    draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((4, 1)))
+    net, work = _learn(spec, weights, feedback_weights, grey, target, draws, payoffs)
     sums = _vectors(net, work, work.activity)
-    winner, delta = int(work.chosen[0]), float(work.modulator[0])
+    winner, delta, reward = int(work.chosen[0]), float(work.modulator[0]), float(work.reward[0])
     after = network.unpack(net, net.weights)
     # The kernel leaves the signals times alpha and delta.  They do not depend on the outcome, so
-    # they are read after the one that is the greater surprise, whose delta is never zero.
-    surprise = winner if sums[-1][winner] < 0.5 else (winner + 1) % n_actions
-    net, work = _learn(spec, weights, feedback_weights, grey, surprise, draws)
+    # they are read after the greater surprise of a reward of 1 and none: its delta is never zero.
+    surprise = np.full((n_classes, n_actions), float(sums[-1][winner] < 0.5))
+    certain = payoffs._replace(reward=surprise, omission=0.0, flip=0.0)
+    net, work = _learn(spec, weights, feedback_weights, grey, target, draws, certain)
     scale = spec.learning_rate * float(work.modulator[0])
     return Trial(
         spec=spec,
@@ -101,7 +108,7 @@ def run_trial(
         signals=[vector / scale for vector in _vectors(net, work, work.signal)],
         winner=winner,
         target=target,
-        reward=float(winner == target),
+        reward=reward,
         delta=delta,
     )
 
@@ -124,16 +131,17 @@ def _learn(
     grey: NDArray[np.uint8],
     target: int,
     draws: kernels.Draws,
+    payoffs: kernels.Payoffs,
 ) -> tuple[kernels.Network, kernels.Workspace]:
     """The network and the kernels' buffers after an epoch of a single trial."""
     net = network.pack(weights, feedback_weights, spec.feedback == "learned")
     work = network.workspace(net, 1)
     levels = network.input_levels(GREY_LEVELS, "grey", "float64")
     images = network.sparse_images(grey[None, :], np.array([target], np.uint8), levels)
-    n_actions = weights[-1].shape[1]
-    counts = np.zeros((n_actions, n_actions), np.int64)
-    record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), counts)
-    kernels.train_epoch(net, work, images, draws, network.policy(spec), spec.learning_rate, record)
+    counts = np.zeros(payoffs.reward.shape, np.int64)
+    record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), np.zeros(1), counts)
+    policy, rate = network.policy(spec), spec.learning_rate
+    kernels.train_epoch(net, work, images, draws, payoffs, policy, rate, record)
     return net, work
 
 

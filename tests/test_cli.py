@@ -134,7 +134,13 @@ OTHER = {  # for every field a value that is not its default, and how to write i
     "learning_rate_end": (3.0, "3"),
     "learning_rate_spacing": ("linear", "linear"),
     "precision": ("float64", "float64"),
+    "payoff": (((1.0, -0.5, 0.0), (0.0, 1e-3, 1.0)), "1,-.5,0;0,1e-3,1"),
+    "payoff_switch": (9, "9"),
+    "payoff_after": (((0.0, 1.0), (1.0, 0.0)), "0,1; 1,0"),
+    "reward_omission": (0.25, "0.25"),
+    "reward_flip": (1.0, "1"),
 }
+PARTNERS = {"payoff_switch": "payoff_after", "payoff_after": "payoff_switch"}
 
 
 def spec_of(args: list[str]) -> qagrel.RunSpec:
@@ -144,9 +150,10 @@ def spec_of(args: list[str]) -> qagrel.RunSpec:
 
 @pytest.mark.parametrize("field", qagrel.RunSpec.model_fields)
 def test_every_field_of_a_specification_is_an_option(field: str) -> None:
-    value, text = OTHER[field]
-    args = [f"--{field.replace('_', '-')}", text]
-    assert spec_of(args) == qagrel.RunSpec(**{field: value}) != qagrel.RunSpec()
+    fields = [field, PARTNERS.get(field, field)]
+    args = [word for name in fields for word in (f"--{name.replace('_', '-')}", OTHER[name][1])]
+    values = {name: OTHER[name][0] for name in fields}
+    assert spec_of(args) == qagrel.RunSpec(**values) != qagrel.RunSpec()
 
 
 def test_options_have_the_defaults_of_a_specification() -> None:

@@ -156,7 +156,9 @@ def audit_rules(run: Committed) -> list[Difference]:
     """Whether the summary follows from the epochs by the rules of the protocol, untrained."""
     spec, epochs = run.spec, run.epochs
     numbered = list(range(1, len(epochs) + 1))
-    checks = [round(a, spec.stop_decimals) for a in epochs["validation_accuracy"].dropna()]
+    counted = epochs["epoch"] >= (spec.payoff_switch or 1)
+    accuracies = epochs.loc[counted, "validation_accuracy"].dropna()
+    checks = [round(accuracy, spec.stop_decimals) for accuracy in accuracies]
     status = "max-epochs"
     if run.summary["status"] == "diverged":
         status = "diverged"

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from qagrel import store
@@ -42,14 +41,15 @@ def results_folder(profile: str) -> Path:
 def epoch_table(history: History, classes: bool = False) -> pd.DataFrame:
     """All records of a run, a line an epoch, its seed first; with `classes`, counts a class.
 
-    These are selected_0, ..., correct_0, ..., presented_0, ...: how often each class was
-    selected, rightly selected, and shown in training.
+    These are selected_0, ..., correct_0, ..., presented_0, ...: how often each class (by a
+    `payoff`, each action) was selected, and how often each class was answered rightly, and shown,
+    in training.
     """
     table = history.epochs.copy()
     if classes:
         counts = {
             "selected": history.confusion.sum(axis=1),
-            "correct": np.diagonal(history.confusion, axis1=1, axis2=2),
+            "correct": (history.confusion * history.right).sum(axis=2),
             "presented": history.confusion.sum(axis=2),
         }
         for name, count in counts.items():

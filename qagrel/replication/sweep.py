@@ -73,7 +73,17 @@ def _of_rule(rule: str) -> Option:
 
 # An option has its own small runs in the fingerprint of the runs that use it, and in no other: so
 # a new one leaves what there is as it is, and nothing has to be trained again.
-OPTIONS = {rule: _of_rule(rule) for rule in RULES if rule not in PAPER_RULES}
+OPTIONS = {
+    **{rule: _of_rule(rule) for rule in RULES if rule not in PAPER_RULES},
+    "rewards": Option(
+        lambda spec: spec.has_own_rewards,
+        [
+            {"payoff": ((1.0, 0.25, -1.0),) * 4 + ((0.0, 0.0, 2.0),) * 6, "feedback": "learned"},
+            {"reward_omission": 0.2, "reward_flip": 0.3},
+            {"payoff_switch": 3, "payoff_after": ((0.0, 1.0) * 5, (1.0, 0.0) * 5) * 5},
+        ],
+    ),
+}
 BASE_VARIANTS: Sequence[dict[str, Any]] = (
     *(
         {"rule": rule, "feedback": feedback, "loss": loss}

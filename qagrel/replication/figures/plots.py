@@ -266,10 +266,10 @@ def confusion_matrix(axes: Axes, counts: Array) -> PatchCollection:
     image = PatchCollection(squares, cmap="Greys", edgecolor="face", linewidth=0.1)
     image.set(array=shares[rows, columns], clim=(0, 1))
     axes.add_collection(image)
-    axes.set(aspect="equal", xlim=(0, len(counts)), ylim=(len(counts), 0))
-    centres, names = np.arange(len(counts)) + 0.5, [str(n) for n in range(len(counts))]
-    axes.set_xticks(centres, names)
-    axes.set_yticks(centres, names)
+    n_classes, n_actions = counts.shape
+    axes.set(aspect="equal", xlim=(0, n_actions), ylim=(n_classes, 0))
+    axes.set_xticks(np.arange(n_actions) + 0.5, map(str, range(n_actions)))
+    axes.set_yticks(np.arange(n_classes) + 0.5, map(str, range(n_classes)))
     axes.tick_params(length=0, labelsize=5)
     axes.spines[["top", "right"]].set_visible(True)
     return image
