@@ -281,9 +281,10 @@ def _line(name: str, text: str) -> str:
 @json_option
 @compiles
 def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
-    """Classify the test images of a data set with a saved run; by its payoff, choose actions.
+    """Classify the test images of a data set with a saved run.
 
-    WEIGHTS is the .npz file that 'qagrel train --out' wrote.
+    WEIGHTS is the .npz file that 'qagrel train --out' wrote. Where the run has a payoff, actions
+    are chosen, and right is what pays most.
     """
     from qagrel import datasets, history
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import pandas as pd
 import pytest
-from helpers import QAGREL, Ended, where_compiled
+from helpers import QAGREL, Ended, is_refused, where_compiled
 
 import qagrel
 from qagrel import cli, console, datasets, history, store, sweep, training
@@ -795,3 +795,55 @@ def test_predict_refuses_labels_that_the_run_does_not_know(
 def test_info_shows_labels_as_they_came(run: Callable[..., Ended], labelled: Path) -> None:
     text = run("data", "info", labelled.with_name("odd")).out
     assert ", 3 classes, labelled 3, 5, 30\n" in text
+
+
+# --- rewards ---------------------------------------------------------------------------------
+
+GO = ["--payoff", "1,0;-1,0;0,.5", "--reward-flip", "0.1"]
+
+
+def test_the_summary_compares_the_reward_with_the_best(
+    run: Callable[..., Ended], tiny: list[object]
+) -> None:
+    ended = run(*tiny, *GO)
+    assert "12-6-5-2" in ended.out
+    [line] = [line for line in ended.out.splitlines() if line.startswith("  reward ")]
+    pattern = r"  reward +-?0\.\d{3} a trial in the last epoch; the best policy expects 0\.\d{3}"
+    assert re.fullmatch(pattern, line)
+    assert "  reward " not in run(*tiny).out
+
+
+def test_predict_shows_actions_where_there_is_a_payoff(
+    run: Callable[..., Ended], tiny: list[object], tmp_path: Path
+) -> None:
+    run(*tiny, *GO, "--out", tmp_path / "run.npz")
+    trained = qagrel.load(tmp_path / "run.npz")
+    results = strict_json(run("predict", tmp_path / "run.npz", "--json").out)
+    (a, _), (_, b), (_, c) = results["confusion"]
+    assert results["accuracy"] == pytest.approx(trained.test_accuracy)
+    assert results["accuracy"] == pytest.approx(100 * (a + b + c) / 12)
+    first, _, _, actions, *rows = run("predict", tmp_path / "run.npz").out.splitlines()
+    assert first.startswith(f"{results['accuracy']:.2f} %")
+    assert actions.split() == ["true", "0", "1"]
+    assert [row.split()[0] for row in rows] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--payoff", "1,x"], "'1,x' is no table of rewards such as '1,0;0,1'"),
+        (["--payoff", ""], "'' is no table of rewards such as '1,0;0,1'"),
+        (["--payoff", "1,0;0"], "payoff: ((1.0, 0.0), (0.0,)) is not possible: give a row for"),
+        (["--payoff", "1,0;0,1"], "payoff: 2 rows of 2 actions do not fit the 3 classes of "),
+        (["--payoff", "nan,0;0,1"], "payoff: ((nan, 0.0), (0.0, 1.0)) is not possible: give numb"),
+        (["--payoff-switch", "5"], "payoff_switch: it has no effect without payoff_after"),
+        (["--reward-flip", "2"], "reward_flip: 2.0 is not possible"),
+        ([*GO, "--rule", "error-bp"], "payoff: error-bp is told the right answer"),
+    ],
+)
+def test_impossible_rewards_are_refused(
+    run: Callable[..., Ended], tiny: list[object], options: list[str], message: str
+) -> None:
+    ended = run(*tiny, *options)
+    assert is_refused(ended)
+    assert message in ended.err
