@@ -402,9 +402,9 @@ def test_normalising_twice_changes_nothing() -> None:
 # --- the notebooks of the package -----------------------------------------------------------
 
 
-def test_there_is_one_for_each_figure_and_the_table() -> None:
+def test_there_is_one_for_each_figure_the_table_and_rewards() -> None:
     beginnings = [name.split("_")[0] for name in NAMES]
-    assert beginnings == ["fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "table1"]
+    assert beginnings == ["fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "rewards", "table1"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -431,6 +431,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "fig4_learning_rate_range": {**TRAINED, "learning_rate_end": 4.0},
     "fig5_stepwise_reward": TRAINED,
     "fig6_class_selection": {**TRAINED, "epsilon": 0.1, "confusion_epochs": [1, 4]},
+    "rewards": {**TRAINED, "reward_flip": 0.3, "switch": 3},
     "table1": {"seed": 1, "hidden": [300, 100]},
 }
 
