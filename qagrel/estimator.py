@@ -52,7 +52,8 @@ class QAgrelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state : an integer is the seed of `RunSpec`.
     rule, feedback, learning_rate, max_epochs, epsilon, temperature, reward_omission, \
 reward_flip, loss, weight_range, feedback_range, validation_draw, validation_every, stop_checks, \
-stop_decimals, drop_epoch, drop_factor, learning_rate_end, learning_rate_spacing, precision : as in `RunSpec`.
+stop_decimals, drop_epoch, drop_factor, learning_rate_end, learning_rate_spacing, \
+precision : as in `RunSpec`.
 
     Attributes
     ----------
