@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qagrel import store, trial
     from qagrel.datasets import Dataset, load_dataset
+    from qagrel.epoch import Epoch
     from qagrel.errors import InputError
     from qagrel.history import load, save
-    from qagrel.network import predict
     from qagrel.replication import experiments, results, sweep
     from qagrel.replication import figures as plotting
     from qagrel.replication import statistics as analysis
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dataset",
+    "Epoch",
     "History",
     "InputError",
     "RunSpec",
@@ -37,7 +38,6 @@ __all__ = [
     "load",
     "load_dataset",
     "plotting",
-    "predict",
     "results",
     "save",
     "schematics",
@@ -49,12 +49,12 @@ __all__ = [
 
 _HOMES = {
     "Dataset": "datasets",
+    "Epoch": "epoch",
     "History": "training",
     "InputError": "errors",
     "RunSpec": "spec",
     "load": "history",
     "load_dataset": "datasets",
-    "predict": "network",
     "save": "history",
     "train": "training",
 }

@@ -48,7 +48,7 @@ def _relative_difference(depth: int) -> float:
     work = network.workspace(net, N_TRIALS)
     sparse = network.sparse_images(images, labels, levels)
     draws = kernels.Draws(np.arange(N_TRIALS), *uniforms)
-    record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), np.zeros((10, 10), np.int64))
+    record = network.record(net, 1)
     policy = kernels.Policy(kernels.Q_AGREL, kernels.CROSS_ENTROPY, 0.5, 1.0)
     kernels.train_epoch(net, work, sparse, draws, policy, 1.0, record)
 

@@ -2,7 +2,8 @@
 
 The file is an archive of plain arrays (`qagrel.store`): a head in JSON that describes the run
 and the sizes of all that follows, the columns of the epoch table, the confusion counts, the
-weights, and a checksum over everything.  Equal histories give equal bytes.
+weights, the log of trials if there is one, and a checksum over everything.  Equal histories give
+equal bytes.
 """
 
 import hashlib
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qagrel import store
+from qagrel import store, triallog
 from qagrel.errors import InputError
 from qagrel.spec import RunSpec
 from qagrel.training import History
+from qagrel.triallog import TrialLog
 
 Arrays = dict[str, NDArray[Any]]
 Layout = dict[str, tuple[Any, tuple[int, ...]]]  # type and shape by name
@@ -28,6 +30,26 @@ COLUMNS = (
 )
 
 
+class _Place(BaseModel):
+    """Where a PCG64 generator is, as NumPy has it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    state: int = Field(ge=0, lt=2**128)
+    inc: int = Field(ge=0, lt=2**128)
+
+
+class _Stream(BaseModel):
+    """The state of a random stream, as NumPy has it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    bit_generator: Literal["PCG64"]
+    state: _Place
+    has_uint32: int = Field(ge=0, le=1)
+    uinteger: int = Field(ge=0, lt=2**32)
+
+
 class _Head(BaseModel):
     """What the arrays of a saved run do not say themselves."""
 
@@ -35,7 +57,7 @@ class _Head(BaseModel):
 
     format: Literal["qagrel run 1", "qagrel run 2"] = "qagrel run 2"
     spec: dict[str, Any]
-    status: Literal["converged", "max-epochs", "diverged"]
+    status: Literal["converged", "max-epochs", "diverged", "stopped"]
     test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)  # None: diverged
     n_epochs: int = Field(ge=1)
     n_inputs: int = Field(ge=1)
@@ -45,6 +67,8 @@ class _Head(BaseModel):
     grey_max: int | None = Field(None, ge=1, le=255)
     classes: list[int] | None = None  # 0, 1, 2 and so on
     dataset_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    streams: dict[str, _Stream] | None = None
+    n_trials: int | None = Field(None, ge=1)  # an epoch; None: trials were not recorded
 
 
 def save(history: History, path: store.StrPath) -> None:
@@ -64,6 +88,8 @@ def save(history: History, path: store.StrPath) -> None:
     for name in ("batch_wrong", "batch_loss", "batch_size"):
         if (values := getattr(history, name)) is not None:
             arrays[name] = values
+    if history.trial_log is not None:
+        arrays |= {f"trials.{name}": a for name, a in history.trial_log._asdict().items()}
     store.write_npz(path, {**arrays, "sha256": _checksum(arrays)})
 
 
@@ -97,6 +123,8 @@ def _head(history: History) -> NDArray[np.uint8]:
         grey_max=history.grey_max,
         classes=list(history.classes),
         dataset_sha256=history.dataset_sha256,
+        streams=cast(Any, history.streams),
+        n_trials=None if history.trial_log is None else history.trial_log.sample.shape[1],
     )
     text = json.dumps(head.model_dump(), sort_keys=True)
     return np.frombuffer(text.encode(), np.uint8)
@@ -157,6 +185,7 @@ def _history(arrays: Arrays) -> History:
         batch_wrong=arrays.get("batch_wrong"),
         batch_loss=arrays.get("batch_loss"),
         batch_size=arrays.get("batch_size"),
+        trial_log=_trial_log(arrays, head),
         weights=weights,
         feedback_weights=feedback_weights,
         test_accuracy=float("nan") if head.test_accuracy is None else head.test_accuracy,
@@ -164,7 +193,17 @@ def _history(arrays: Arrays) -> History:
         grey_max=head.grey_max,
         classes=tuple(classes),
         dataset_sha256=head.dataset_sha256,
+        streams=None if head.streams is None else head.model_dump()["streams"],
     )
+
+
+def _trial_log(arrays: Arrays, head: _Head) -> TrialLog | None:
+    if head.n_trials is None:
+        return None
+    log = TrialLog(*(arrays[f"trials.{name}"] for name in TrialLog._fields))
+    if max(log.target.max(), log.action.max()) >= head.n_classes:
+        raise ValueError("trials: a class or an action is out of range")
+    return log
 
 
 def _parse_head(arrays: Arrays) -> _Head:
@@ -197,6 +236,9 @@ def _layout(head: _Head, spec: RunSpec) -> Layout:
         by_batch = (head.n_epochs, head.n_batches)
         layout |= {"batch_wrong": (counts, by_batch), "batch_loss": (floats, by_batch)}
         layout["batch_size"] = (counts, (head.n_batches,))
+    if head.n_trials is not None:
+        log = triallog.layout(head.n_epochs, head.n_trials, spec.precision)
+        layout |= {f"trials.{name}": kind for name, kind in log.items()}
     return layout
 
 

@@ -1,4 +1,4 @@
-"""One trial of a small network in all its numbers: what each unit and each synapse did.
+"""One trial of a network in all its numbers: what each unit and each synapse did.
 
 The kernels do the work, on a batch of one; here their buffers are read out.
 """
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qagrel import kernels, network
 from qagrel.errors import InputError
@@ -75,25 +74,54 @@ def run_trial(
     InputError
         When the rule does not learn by reward.
     """
-    if spec.rule not in LEARN_BY_REWARD:
-        raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
+    check_rule(spec)
     weights, feedback_weights = _draw_network(spec, draw, (n_inputs, *spec.hidden, n_actions))
     generator = np.random.default_rng([spec.seed, draw, number])
     grey = generator.integers(0, GREY_LEVELS, n_inputs, np.uint8, endpoint=True)
     target = int(generator.integers(n_actions))
     draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((2, 1)))
-    net, work = _learn(spec, weights, feedback_weights, grey, target, draws)
+    levels = network.input_levels(GREY_LEVELS, "grey", "float64")
+    image = network.sparse_images(grey[None, :], np.zeros(1, np.uint8), levels)
+    return play(Scene(spec, weights, feedback_weights, image, draws, spec.learning_rate), target)
+
+
+def check_rule(spec: RunSpec) -> None:
+    """Refuse a rule that does not learn by reward (InputError)."""
+    if spec.rule not in LEARN_BY_REWARD:
+        raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A network, what it is shown, and the random numbers that decide what it does."""
+
+    spec: RunSpec
+    weights: list[Floats]
+    feedback_weights: list[Floats] | None
+    image: kernels.Images  # one
+    draws: kernels.Draws
+    rate: float
+
+
+def play(scene: Scene, target: int) -> Trial:
+    """Show the network the image, and let it learn; `target` is the right action."""
+    net, work = _learn(scene, target)
     sums = _vectors(net, work, work.activity)
     winner, delta = int(work.chosen[0]), float(work.modulator[0])
-    after = network.unpack(net, net.weights)
+    reward, after = float(work.reward[0]), network.unpack(net, net.weights)
     # The kernel leaves the signals times alpha and delta.  They do not depend on the outcome, so
     # they are read after the one that is the greater surprise, whose delta is never zero.
-    surprise = winner if sums[-1][winner] < 0.5 else (winner + 1) % n_actions
-    net, work = _learn(spec, weights, feedback_weights, grey, surprise, draws)
-    scale = spec.learning_rate * float(work.modulator[0])
+    surprise = winner if sums[-1][winner] < 0.5 else (winner + 1) % sums[-1].size
+    net, work = _learn(scene, surprise)
+    scale = work.signal.dtype.type(scene.rate * float(work.modulator[0]))  # rounded as there
+    weights, feedback_weights = scene.weights, scene.feedback_weights
     return Trial(
-        spec=spec,
-        activities=[grey / GREY_LEVELS, *(np.maximum(a, 0) for a in sums[:-1]), sums[-1]],
+        spec=scene.spec,
+        activities=[
+            network.dense(scene.image, scene.draws.order, int(net.width[0]))[0],
+            *(np.maximum(a, 0) for a in sums[:-1]),
+            sums[-1],
+        ],
         net_inputs=sums,
         weights=weights,
         feedback_weights=weights if feedback_weights is None else feedback_weights,
@@ -101,7 +129,7 @@ def run_trial(
         signals=[vector / scale for vector in _vectors(net, work, work.signal)],
         winner=winner,
         target=target,
-        reward=float(winner == target),
+        reward=reward,
         delta=delta,
     )
 
@@ -117,23 +145,15 @@ def _draw_network(
     return weights, network.draw_weights(widths, spec.feedback_range, feedback, "float64")
 
 
-def _learn(
-    spec: RunSpec,
-    weights: list[Floats],
-    feedback_weights: list[Floats] | None,
-    grey: NDArray[np.uint8],
-    target: int,
-    draws: kernels.Draws,
-) -> tuple[kernels.Network, kernels.Workspace]:
+def _learn(scene: Scene, target: int) -> tuple[kernels.Network, kernels.Workspace]:
     """The network and the kernels' buffers after an epoch of a single trial."""
-    net = network.pack(weights, feedback_weights, spec.feedback == "learned")
+    spec = scene.spec
+    net = network.pack(scene.weights, scene.feedback_weights, spec.feedback == "learned")
     work = network.workspace(net, 1)
-    levels = network.input_levels(GREY_LEVELS, "grey", "float64")
-    images = network.sparse_images(grey[None, :], np.array([target], np.uint8), levels)
-    n_actions = weights[-1].shape[1]
-    counts = np.zeros((n_actions, n_actions), np.int64)
-    record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), counts)
-    kernels.train_epoch(net, work, images, draws, network.policy(spec), spec.learning_rate, record)
+    image = scene.image._replace(label=np.array([target]))
+    record = network.record(net, 1)
+    policy = network.policy(spec)
+    kernels.train_epoch(net, work, image, scene.draws, policy, scene.rate, record)
     return net, work
 
 

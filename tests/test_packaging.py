@@ -39,7 +39,8 @@ ENGINE = (
     {"labels"},
     *KERNELS,
     {"datasets", "network"},
-    {"training", "trial", "equivalence"},
+    {"diagnosis", "epoch", "trial", "triallog", "equivalence"},
+    {"training"},
     {"history"},
 )
 STATISTICS = (

@@ -29,12 +29,7 @@ class Ours:
 
     def epoch(self, draws: Draws) -> int:
         """Train on the samples of `draws`; returns how many choices were wrong."""
-        n_batches, n_classes = -(-draws.order.size // self.work.batch), self.network.width[-1]
-        record = kernels.Record(
-            np.zeros(n_batches, np.int64),
-            np.zeros(n_batches),
-            np.zeros((n_classes, n_classes), np.int64),
-        )
+        record = network.record(self.network, -(-draws.order.size // self.work.batch))
         kernel_draws = kernels.Draws(*draws)
         kernels.train_epoch(
             self.network, self.work, self.images, kernel_draws, self.policy, self.rate, record

@@ -51,7 +51,8 @@ Each says which pixel and its grey level; an input unit of that level is activit
 
 Workspace = namedtuple(
     "Workspace",
-    "batch block begin activity signal modulator target chosen active by_unit used reached change",
+    "batch block begin activity signal modulator target chosen reward "
+    "active by_unit used reached change",
 )
 Workspace.__doc__ = """Buffers for a block of trials; layer l begins at begin[l] of the flat ones.
 
@@ -82,8 +83,13 @@ Draws.__doc__ = """The samples in order; for each, two uniform numbers that deci
 There are none of these where epsilon is zero.
 """
 
-Record = namedtuple("Record", "wrong loss confusion")
+Record = namedtuple("Record", "wrong loss confusion log")
 Record.__doc__ = """Wrong choices and summed loss a batch; confusion[true class, selected]."""
+
+Log = namedtuple("Log", "action reward value")
+Log.__doc__ = (
+    """Of each trial: the action, what came of it, its Q-value; empty unless it is kept."""
+)
 
 
 def pair_type(index, value):

@@ -59,6 +59,8 @@ def train_epoch(network, work, images, draws, policy, rate, record):
             change_synapses(network, work, n, first > start, first + n == stop)
             record.loss[k] = loss
             record.wrong[k] += count_choices(work, n, record.confusion)
+            if record.log.action.size > 0:
+                log_trials(network, work, first, n, record.log)
 
 
 @kernel
@@ -82,6 +84,16 @@ def count_choices(work, n, confusion):
         confusion[work.target[b], work.chosen[b]] += 1
         wrong += work.target[b] != work.chosen[b]
     return wrong
+
+
+@part
+def log_trials(network, work, first, n, log):
+    """Keep the action of each trial, the reward that it met, and the one that it promised (q_s)."""
+    output = activities(network, work, network.width.size - 1)
+    for b in range(n):
+        log.action[first + b] = work.chosen[b]
+        log.reward[first + b] = work.reward[b]
+        log.value[first + b] = output[b, work.chosen[b]]
 
 
 @part
@@ -152,8 +164,8 @@ def receive_reward(network, work, n, loss):
         selected = work.chosen[b]
         for action in range(n_actions):
             signal[b, action] = action == selected
-        reward = 1.0 if selected == work.target[b] else 0.0
-        work.modulator[b] = reward - np.float64(output[b, selected])
+        work.reward[b] = 1.0 if selected == work.target[b] else 0.0
+        work.modulator[b] = work.reward[b] - np.float64(output[b, selected])
         loss += 0.5 * work.modulator[b] ** 2
     return loss
 

@@ -95,7 +95,9 @@ class Learner:
         p, s = self.problem, self.settings
         first = (samples.start or 0) // self.batch_size
         draws = kernels.Draws(p.order[samples], p.explore[samples], p.choose[samples])
-        record = kernels.Record(self.wrong[first:], self.loss[first:], self.confusion)
+        record = network.record(self.network, 0)._replace(
+            wrong=self.wrong[first:], loss=self.loss[first:], confusion=self.confusion
+        )
         policy = kernels.Policy(
             list(RULES).index(s.rule),
             list(LOSSES).index(s.loss),
