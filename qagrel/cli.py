@@ -390,10 +390,9 @@ def _summary(history: "History", results: dict[str, Any]) -> str:
         "epochs": f"{history.n_epochs}, {endings[history.status]}",
         "validation accuracy": _percent(results["validation_accuracy"]),
         "test accuracy": _percent(history.test_accuracy),
+        **({} if history.warning is None else {"not learnt": history.warning}),
         "time": f"{results['seconds']:.1f} s",
     }
-    if history.warning is not None:
-        lines["not learnt"] = history.warning
     for name, degrees in last.items():
         if name.startswith("angle_"):
             layer = name.removeprefix("angle_")

@@ -208,8 +208,8 @@ class History:
             return None
         if diagnosis.is_at_chance(self.confusion[-1], self._right):
             level = 100 * diagnosis.chance_level(self.confusion[-1], self._right)
-            found = f"{self.rows[-1]['train_accuracy']:.1f} % right in training is no more than "
-            return f"{found}chance ({level:.1f} %): {self._advice}"
+            found = f"{self.rows[-1]['train_accuracy']:.1f} % right in training"
+            return f"{found} is not significantly more than chance, {level:.1f} %: {self._advice}"
         if self.unlearnt:
             many = len(self.unlearnt) > 1
             names = f"class{'es' * many} {spans(self.unlearnt)}"
