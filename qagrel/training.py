@@ -332,8 +332,8 @@ def check_continues(initial: History, spec: RunSpec, dataset: Dataset) -> None:
         )
     if initial.streams is None or initial.dataset_sha256 is None:
         raise InputError(
-            "initial: the state of its random streams is not known, since its file is of the "
-            "first format, and no run can go on from it: train it again"
+            "initial: the state of its random streams is not known, its file is of an earlier "
+            "version, and no run can go on from it: train it again"
         )
     if initial.dataset_sha256 != dataset.sha256:
         raise InputError(

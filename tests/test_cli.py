@@ -864,7 +864,7 @@ def test_continue_refuses_what_would_be_another_run(
 def test_a_run_of_the_first_format_is_not_continued(run: Callable[..., Ended]) -> None:
     ended = run("train", "--continue", Path(__file__).parent / "run-format-1.npz")
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
-    assert "its file is of the first format, and no run can go on from it" in ended.err
+    assert "its file is of an earlier version, and no run can go on from it" in ended.err
 
 
 def test_a_live_bar_goes_on_where_the_run_does(saved: Path) -> None:

@@ -153,6 +153,17 @@ def test_a_run_goes_on_as_if_never_interrupted(
             assert in_bytes(train(spec, patches, initial=through_a_file(first))) == whole
 
 
+@pytest.mark.parametrize("batch_size", [1, 300])
+def test_a_run_of_small_or_large_batches_goes_on_too(
+    in_bytes: Callable[[History], bytes], batch_size: int
+) -> None:
+    """Trial by trial, and in batches of several blocks whose changes are summed."""
+    fields = {"batch_size": batch_size, "validation_size": 1000, "feedback": "learned"}
+    spec = SPEC.replace(dataset="digits", max_epochs=3, learning_rate=0.01, **fields)
+    first = train(spec.replace(max_epochs=2))
+    assert in_bytes(train(spec, initial=first)) == in_bytes(train(spec))
+
+
 def test_a_run_goes_on_epoch_by_epoch(
     patches: Dataset, in_bytes: Callable[[History], bytes]
 ) -> None:
@@ -274,7 +285,7 @@ def test_a_diverged_run_is_not_gone_on_from(patches: Dataset) -> None:
 
 def test_a_run_of_the_first_format_is_not_gone_on_from() -> None:
     old = load(FORMAT_1)
-    with pytest.raises(InputError, match="since its file is of the first format"):
+    with pytest.raises(InputError, match="its file is of an earlier version"):
         train(old.spec.replace(max_epochs=9), initial=old)
 
 
