@@ -1,8 +1,9 @@
 # make setup   the environment, from requirements.lock; the other targets do this first
 # make quick   the whole replication on the embedded digits data
 # make repro   the whole replication on MNIST
-# make test    the tests; on the oldest dependencies allowed with
+# make test    the tests; on the oldest dependencies allowed, and on another Python, with
 #              make test VENV=.venv-oldest LOCK=requirements-oldest.lock
+#              make test VENV=.venv-3.14 PYTHON=python3.14
 # make lint    ruff and mypy
 # make bench   speed and memory against other frameworks, which get an environment of their own
 # make clean   removes environments and caches; never data/ or results/
@@ -24,7 +25,15 @@ LOCK ?= requirements.lock
 QUICK = dvc repro --force report@digits && $(IN_VENV) qagrel table1 --profile digits
 IN_VENV = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
+VERSION = -c 'import sys; print(*sys.version_info[:2], sep=".")'
+
+# An environment that is there already may have another Python than the one that is asked for.
 setup: $(VENV)/.complete
+ifneq ($(origin PYTHON),file)
+	@asked=$$($(PYTHON) $(VERSION)) && found=$$("$(VENV)/bin/python" $(VERSION)) || exit; \
+	[ "$$asked" = "$$found" ] || { echo "make: $(VENV) has Python $$found, $(PYTHON) is $$asked:" \
+	"name another environment, such as VENV=.venv-$$asked" >&2; exit 1; }
+endif
 
 # pip takes no package without a hash beside a file of hashes, so ours comes last.
 $(VENV)/.complete: $(LOCK) pyproject.toml

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from benchmarks.peers.ours import Ours, trained_problem
+from benchmarks.peers.ours import Ours, kernel_draws, trained_problem
 from benchmarks.problem import Draws, Problem
-from qagrel import kernels
 from qagrel.kernels import rule
 from qagrel.network import Ints
 from qagrel.spec import RunSpec
@@ -33,7 +32,7 @@ def _lap(clock: Ints, spent: Ints, phase: int) -> None:
 
 
 @njit(error_model="numpy")
-def timed_epoch(network, work, images, draws, policy, rate, spent):
+def timed_epoch(network, work, images, draws, payoffs, policy, rate, spent):
     """An epoch of Q-AGREL in whole batches; spent[phase] grows by nanoseconds."""
     clock, n = np.zeros(2, np.int64), work.block
     _clock_gettime(_MONOTONIC, clock.ctypes)
@@ -43,6 +42,7 @@ def timed_epoch(network, work, images, draws, policy, rate, spent):
         rule.forward(network, work, n)
         _lap(clock, spent, 1)
         rule.select_actions(network, work, draws, first, n, policy)
+        rule.pay(work, draws, first, n, payoffs)
         rule.receive_reward(network, work, n, 0.0)
         _lap(clock, spent, 2)
         rule.propagate_feedback(network, work, n)
@@ -55,9 +55,8 @@ def timed_epoch(network, work, images, draws, policy, rate, spent):
 def train_timed(run: Ours, draws: Draws) -> dict[str, float]:
     """Train an epoch; returns seconds by phase."""
     spent = np.zeros(len(PHASES), np.int64)
-    timed_epoch(
-        run.network, run.work, run.images, kernels.Draws(*draws), run.policy, run.rate, spent
-    )
+    shared = run.network, run.work, run.images
+    timed_epoch(*shared, kernel_draws(draws), run.payoffs, run.policy, run.rate, spent)
     return dict(zip(PHASES, (spent / 1e9).tolist(), strict=True))
 
 

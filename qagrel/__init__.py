@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qagrel import store, trial
-    from qagrel.datasets import Dataset, load_dataset
+    from qagrel.dataset import Dataset
+    from qagrel.datasets import load_dataset
     from qagrel.epoch import Epoch
     from qagrel.errors import InputError
+    from qagrel.estimator import QAgrelClassifier
     from qagrel.history import load, save
     from qagrel.replication import experiments, results, sweep
     from qagrel.replication import figures as plotting
     from qagrel.replication import statistics as analysis
     from qagrel.replication.figures import schematics
     from qagrel.spec import RunSpec
-    from qagrel.training import History, train
+    from qagrel.trained import History
+    from qagrel.training import train
 
     __version__: str
 
@@ -31,6 +34,7 @@ __all__ = [
     "Epoch",
     "History",
     "InputError",
+    "QAgrelClassifier",
     "RunSpec",
     "__version__",
     "analysis",
@@ -48,10 +52,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Dataset": "datasets",
+    "Dataset": "dataset",
     "Epoch": "epoch",
-    "History": "training",
+    "History": "trained",
     "InputError": "errors",
+    "QAgrelClassifier": "estimator",
     "RunSpec": "spec",
     "load": "history",
     "load_dataset": "datasets",

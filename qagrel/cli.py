@@ -1,146 +1,56 @@
-"""The command line: `qagrel VERB`.
+"""The command line: `qagrel VERB`, those of the engine here, the replication's beside it.
 
-Every command imports what it needs when it runs, so that `qagrel --help` answers at once.  What
-the user can put right ends in one line on stderr and exit code 2; an interruption in one line and
-130; a fault of ours in its traceback.
+Every command imports what it needs when it runs, so that `qagrel --help` answers at once.
 """
 
-import errno
 import functools
-import json
 import math
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from qagrel.console import (
+    Group,
+    Interrupted,
+    MainGroup,
+    compiles,
+    force_option,
+    json_option,
+    to_json,
+)
 from qagrel.errors import InputError
+from qagrel.replication.cli import COMMANDS
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from qagrel.datasets import Dataset
+    from qagrel.arrays import Label
+    from qagrel.dataset import Dataset
     from qagrel.epoch import Epoch, Row
     from qagrel.network import Ints
     from qagrel.spec import RunSpec
-    from qagrel.training import History
+    from qagrel.trained import History
 
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
-COMPILING = "qagrel: compiling, which takes up to half a minute the first time"
 
 
-# --- commands and their errors --------------------------------------------------------------
+# --- qagrel ---------------------------------------------------------------------------------
 
 
-class Interrupted(click.ClickException):
-    """Stopped by the user: the message says what is kept and how to go on."""
-
-    exit_code = 130
-
-
-class Group(click.Group):
-    """Commands by name: none gives the help, a wrong one a hint at the nearest."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments of the group."""
-        return super().parse_args(ctx, args or ["--help"])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments name."""
-        names = self.list_commands(ctx)
-        if args[0] not in names:
-            raise click.UsageError(f"no command {args[0]!r}{_hint(args[0], names)}", ctx)
-        return super().resolve_command(ctx, args)
+@click.group(cls=MainGroup, context_settings={"max_content_width": 100})
+@click.version_option(package_name="qagrel", message="%(prog)s %(version)s")
+def main() -> None:
+    """Replicate Q-AGREL, a biologically plausible learning rule (Pozzi et al., 2018)."""
 
 
-class MainGroup(Group):
-    """The command `qagrel` itself, which answers for all errors."""
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command and end the process with its exit code."""
-        try:
-            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
-        except InputError as error:
-            _exit(str(error), 2)
-        except click.ClickException as error:
-            _exit(_sentence(error), error.exit_code)
-        except MemoryError as error:
-            _exit(f"not enough memory ({error}): choose smaller layers or batches", 2)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            # met outside `qagrel.store`: by what is compiled, or in a temporary folder
-            _exit(f"no space is left ({error.filename or 'on a disk'}): make room", 2)
-        except click.Abort:
-            _exit(
-                "stopped; what was written before is whole and kept: "
-                "give the same command again to go on",
-                Interrupted.exit_code,
-            )
-
-
-def _exit(sentence: str, code: int) -> None:
-    with suppress(BrokenPipeError):  # where nobody reads stderr, the exit code still tells
-        click.echo(f"qagrel: {' '.join(sentence.split())}", err=True)
-    sys.exit(code)
-
-
-def _sentence(error: click.ClickException) -> str:
-    """What is wrong with a command line, and where to look."""
-    if isinstance(error, click.NoSuchOption):
-        name = error.option_name
-        sentence = f"no option {name!r}{_hint(name, error.possibilities or [])}"
-    else:
-        message = error.format_message().rstrip(".")
-        sentence = message[:1].lower() + message[1:]
-    if isinstance(error, click.UsageError) and error.ctx and not sentence.endswith("?"):
-        sentence += f": see '{error.ctx.command_path} --help'"
-    return sentence
-
-
-def _hint(name: str, names: Sequence[str]) -> str:
-    from qagrel.spec import nearest
-
-    return nearest(name, names)
-
-
-# --- compiling ------------------------------------------------------------------------------
-
-
-def compiles(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command say, once, that it compiles: where nothing is in Numba's cache, it is long."""
-
-    @functools.wraps(command)
-    def wrapper(**options: Any) -> None:
-        from numba.core import event
-        from tqdm import tqdm
-
-        class Notice(event.Listener):
-            """Hears only of what is really compiled."""
-
-            is_told = False
-
-            def on_start(self, _: Any) -> None:
-                if not self.is_told:
-                    self.is_told = True
-                    with suppress(BrokenPipeError):
-                        tqdm.write(COMPILING, file=sys.stderr)  # above any progress display
-
-            def on_end(self, _: Any) -> None:
-                pass
-
-        with event.install_listener("numba:compile", Notice()):
-            command(**options)
-
-    return wrapper
+for command in COMMANDS:
+    main.add_command(command)
 
 
 # --- options for the fields of RunSpec ------------------------------------------------------
@@ -163,16 +73,21 @@ def _spec_options() -> tuple[click.Option, ...]:
 
 def _option(name: str, field: "FieldInfo") -> click.Option:
     """The option of a field; RunSpec itself checks what is given, choices too."""
+    from qagrel.spec import Table
+
     kinds: dict[Any, Any] = {int: int, int | None: int, float: float, float | None: float}
+    kinds[Table | None] = _table
     names = [name for name in get_args(field.annotation) if isinstance(name, str)]
     if is_widths := isinstance(field.default, tuple):
         kinds[field.annotation] = _widths
+    forms = {_widths: "N,N,...", _table: "R,R,...;R,R,..."}
+    kind = kinds.get(field.annotation, str)
     return click.Option(
         [f"--{name.replace('_', '-')}"],
-        type=kinds.get(field.annotation, str),
+        type=kind,
         default=",".join(map(str, field.default)) if is_widths else field.default,
         show_default=True,
-        metavar="N,N,..." if is_widths else "|".join(names) or None,
+        metavar=forms.get(kind, "|".join(names) or None),
         help=field.description,
     )
 
@@ -184,17 +99,11 @@ def _widths(text: str) -> tuple[int, ...]:
         raise click.BadParameter(f"{text!r} is no list of layer sizes such as 300,100") from None
 
 
-# --- qagrel ---------------------------------------------------------------------------------
-
-
-@click.group(cls=MainGroup, context_settings={"max_content_width": 100})
-@click.version_option(package_name="qagrel", message="%(prog)s %(version)s")
-def main() -> None:
-    """Replicate Q-AGREL, a biologically plausible learning rule (Pozzi et al., 2018)."""
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
-force_option = click.option("--force", is_flag=True, help="replace files that are there already")
+def _table(text: str) -> tuple[tuple[float, ...], ...]:
+    try:
+        return tuple(tuple(map(float, row.split(","))) for row in text.split(";"))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no table of rewards such as '1,0;0,1'") from None
 
 
 # --- qagrel train ---------------------------------------------------------------------------
@@ -249,7 +158,7 @@ def train(
         try:
             saved = _save(history, paths, force)
         finally:  # what cannot be saved is shown at least
-            click.echo(_json(results) if as_json else _summary(history, results))
+            click.echo(to_json(results) if as_json else _summary(history, results))
     if saved and not as_json:
         click.echo(_line("saved", ", ".join(map(click.format_filename, saved))))
 
@@ -386,8 +295,11 @@ def _summary(history: "History", results: dict[str, Any]) -> str:
         "max-epochs": "as many as allowed, before the stopping rule was met",
         "diverged": "then the weights were no longer finite: the run diverged",
     }
-    lines = {
-        "epochs": f"{history.n_epochs}, {endings[history.status]}",
+    lines = {"epochs": f"{history.n_epochs}, {endings[history.status]}"}
+    if spec.has_own_rewards:
+        best = f"the best policy expects {last['optimal_reward']:.3f}"
+        lines["reward"] = f"{last['reward']:.3f} a trial in the last epoch; {best}"
+    lines |= {
         "validation accuracy": _percent(results["validation_accuracy"]),
         "test accuracy": _percent(history.test_accuracy),
         **({} if history.warning is None else {"not learnt": history.warning}),
@@ -407,19 +319,6 @@ def _line(name: str, text: str) -> str:
     return f"  {name:<20} {text}"
 
 
-def _json(content: Any) -> str:
-    """One line of JSON; a number that is not finite becomes null."""
-    return json.dumps(_finite(content), allow_nan=False)
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_finite(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
-
-
 # --- qagrel predict -------------------------------------------------------------------------
 
 
@@ -431,27 +330,34 @@ def _finite(content: Any) -> Any:
 def predict(weights: Path, dataset: str | None, as_json: bool) -> None:
     """Classify the test images of a data set with a saved run.
 
-    WEIGHTS is the .npz file that 'qagrel train --out' wrote.
+    WEIGHTS is the .npz file that 'qagrel train --out' wrote. Where the run has a payoff, actions
+    are chosen, and right is what pays most.
     """
     from qagrel import datasets, history
 
     run = history.load(weights)
     if run.status == "diverged":
         raise InputError(f"{weights}: this run diverged: train with a smaller learning rate")
+    if run.inputs == "values":
+        raise InputError(
+            f"{weights}: this run was trained on values, which no folder of images holds: call "
+            "predict of the loaded run in Python"
+        )
     data = datasets.load_dataset(dataset or run.spec.dataset, grey_max=run.grey_max)
     if run.grey_max is None:  # of an earlier format
         run.grey_max = data.grey_max
     confusion = _confusion(run, data)
     _say_what_is_unlike(run, data, named=dataset is not None)
-    n_right, n_samples = int(confusion.trace()), int(confusion.sum())
+    n_right, n_samples = int(confusion[run.right[-1]].sum()), int(confusion.sum())
     accuracy = 100 * n_right / n_samples
     if as_json:
         results = {"dataset": data.name, "n_samples": n_samples, "accuracy": accuracy}
         labels = list(run.classes)
-        click.echo(_json({**results, "classes": labels, "confusion": confusion.tolist()}))
+        click.echo(to_json({**results, "classes": labels, "confusion": confusion.tolist()}))
     else:
         click.echo(f"{accuracy:.2f} % ({n_right} of {n_samples} test images of {data.name})\n")
-        click.echo(_matrix(confusion, run.classes))
+        actions = run.classes if run.spec.payoff is None else range(confusion.shape[1])
+        click.echo(_matrix(confusion, run.classes, actions))
 
 
 def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
@@ -462,15 +368,16 @@ def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
         return
     if not named:
         say(f"{data.name}: its contents are not those that the run was trained on: they changed")
-    elif (level := data.largest_level["train"]) < data.grey_max:
+    elif run.grey_max and (level := data.largest_level["train"]) != data.grey_max:
+        how = "darker" if level < run.grey_max else "brighter"
         say(
             f"{data.name}: its grey levels end at {level}, but in the run {run.grey_max} stood for "
-            "an activity of 1: it sees these images darker"
+            f"an activity of 1: it sees these images {how}"
         )
 
 
 def _confusion(run: "History", data: "Dataset") -> "Ints":
-    """Counts of test images, [true class, selected class]."""
+    """Counts of test images, [true class, selected action]."""
     import numpy as np
 
     from qagrel.labels import spans
@@ -480,20 +387,21 @@ def _confusion(run: "History", data: "Dataset") -> "Ints":
             f"{data.name} has the labels {spans(strange)}, but those of the run are "
             f"{spans(run.classes)}: choose data like those that it was trained on"
         )
-    true, selected = (
-        np.searchsorted(run.classes, labels)
-        for labels in (data.labels_of(data.test_labels), run.predict(data.test_images))
-    )
-    confusion = np.zeros((len(run.classes), len(run.classes)), np.int64)
+    true = np.searchsorted(run.classes, data.labels_of(data.test_labels))
+    selected = run.predict(data.test_images)
+    if run.spec.payoff is None:  # they are labels, else numbers of actions
+        selected = np.searchsorted(run.classes, selected)
+    n_classes = len(run.classes)
+    confusion = np.zeros((n_classes, run.spec.n_actions(n_classes)), np.int64)
     np.add.at(confusion, (true, selected), 1)
     return confusion
 
 
-def _matrix(confusion: "Ints", classes: "Sequence[int]") -> str:
+def _matrix(confusion: "Ints", classes: "Sequence[Label]", actions: "Sequence[Label]") -> str:
     """A confusion matrix with a heading and the label of its class before each row."""
-    width = len(str(max(confusion.max(), *classes))) + 2
+    width = max(len(str(entry)) for entry in (confusion.max(), *classes, *actions)) + 2
     counted = zip(classes, confusion, strict=True)
-    rows = [["true", *classes], *([label, *counts] for label, counts in counted)]
+    rows = [["true", *actions], *([label, *counts] for label, counts in counted)]
     lines = [f"{head:>4}" + "".join(f"{n:>{width}}" for n in row) for head, *row in rows]
     return "\n".join([f"{'':<4}{'':<{width - 1}}selected", *lines])
 
@@ -576,7 +484,7 @@ def info(
     if out is not None:
         store.write_named({out: store.json_bytes(content)}, "--out", force)
     elif as_json:
-        click.echo(_json(content))
+        click.echo(to_json(content))
     else:
         for each, dataset in loaded.items():
             click.echo(_description(dataset, described[each]))
@@ -607,170 +515,3 @@ def _description(dataset: "Dataset", facts: dict[str, Any]) -> str:
         )
     scale = f"level {dataset.grey_max} is an activity of 1 ({datasets.scale_origin(dataset)})"
     return "\n".join([*lines, f"  scale  {scale}", f"  sha256 {facts['sha256']}"])
-
-
-# --- the replication ------------------------------------------------------------------------
-
-profile_option = click.option(
-    "--profile", default="digits", show_default=True, help="section of params.yaml"
-)
-workers_option = click.option(
-    "--workers", type=click.IntRange(1), help="runs side by side  [default: the cores there are]"
-)
-scheduler_option = click.option("--scheduler", help="address of a Dask scheduler to run on")
-
-
-@main.command()
-@profile_option
-@click.option("--row", "rows", multiple=True, help="such as q-agrel_symmetric_300-100_1")
-@click.option("--seed", "seeds", type=int, multiple=True, help="train these, collect nothing")
-@workers_option
-@scheduler_option
-@compiles
-def table1(
-    profile: str,
-    rows: Sequence[str],
-    seeds: Sequence[int],
-    workers: int | None,
-    scheduler: str | None,
-) -> None:
-    """Train rows of Table 1 and print what came out.
-
-    Finished runs are kept, so that the same command goes on after an interruption. With --seed,
-    runs are only kept, for a later call without it to collect: one job a run on a cluster.
-    """
-    from qagrel.replication import commands
-
-    table = commands.table1(profile, rows, seeds, workers, scheduler)
-    click.echo(table.to_string(index=False))
-
-
-@main.command()
-@click.argument("name")
-@profile_option
-@workers_option
-@scheduler_option
-@compiles
-def study(name: str, profile: str, workers: int | None, scheduler: str | None) -> None:
-    """Train the runs of a study in params.yaml."""
-    from qagrel.replication import commands
-
-    commands.study(name, profile, workers, scheduler)
-
-
-@main.command("lr-range")
-@profile_option
-@workers_option
-@scheduler_option
-@compiles
-def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
-    """Learning-rate range test: where the curves are steepest."""
-    from qagrel.replication import commands
-
-    click.echo(commands.learning_rate_range(profile, workers, scheduler).to_string(index=False))
-
-
-@main.command()
-@profile_option
-def statistics(profile: str) -> None:
-    """Write tables and verdicts from the runs of a profile."""
-    from qagrel.replication import commands
-
-    for claim in commands.write_statistics(profile):
-        click.echo(f"{claim['verdict']:<15}{claim['claim']}")
-
-
-@main.command()
-@click.argument("name")
-@profile_option
-@click.option(
-    "-p",
-    "parameters",
-    multiple=True,
-    type=(str, str),
-    help="NAME VALUE of a parameter, such as 0.5, 300,100, true or null",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="where the executed notebook goes")
-@force_option
-def notebook(
-    name: str,
-    profile: str,
-    parameters: Sequence[tuple[str, str]],
-    output: Path | None,
-    force: bool,
-) -> None:
-    """Run a figure's notebook.
-
-    Without --output and -p, its results go where the pipeline puts them; else the figures go
-    beside the executed notebook, and replace only what the same command left there.
-    """
-    # a grammar of addresses, which no notebook needs: jsonschema builds it for a second
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    from qagrel.replication import commands
-
-    click.echo(f"wrote {commands.notebook(name, profile, parameters, output, force)}")
-
-
-@main.command()
-@profile_option
-def report(profile: str) -> None:
-    """Build the report of a profile, a PDF, from its results."""
-    from qagrel.replication.report import build_report
-
-    click.echo(f"wrote {build_report(profile)}")
-
-
-@main.command()
-@click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
-@force_option
-@compiles
-def fingerprint(out: Path | None, force: bool) -> None:
-    """Hash what the code makes of small runs of the paper's rules.
-
-    While the hash stays the same, so does every number of every run: only another one asks for
-    training again.
-    """
-    from qagrel import store
-    from qagrel.replication import sweep
-
-    found = {"fingerprint": sweep.fingerprint()}
-    if out is not None:
-        store.write_named({out: store.json_bytes(found)}, "--out", force)
-    else:
-        click.echo(found["fingerprint"])
-
-
-@main.command()
-@profile_option
-@click.option("--rows", type=click.IntRange(1), default=6, show_default=True, help="runs to audit")
-@click.option("--epochs", type=click.IntRange(1), default=8, show_default=True, help="of each run")
-@click.option("--full", is_flag=True, help="all epochs, and the final accuracy")
-@click.option("--run", "names", multiple=True, help="a row, study/run, or one seed of either")
-@click.option("--seed", type=int, help="of the random choice")
-@compiles
-def audit(
-    profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
-) -> None:
-    """Train committed runs afresh and compare all numbers.
-
-    Runs are picked at random or by name. Tables and verdicts are made again from all committed
-    runs and compared as well. Exits with 1 where anything differs.
-    """
-    from qagrel.replication import commands
-
-    epochs_each = None if full else epochs
-    differences = commands.audit(profile, rows, epochs_each, names, seed, click.echo)
-    for difference in differences[:20]:
-        click.echo(f"differs: {difference}")
-    if differences:
-        raise click.exceptions.Exit(1)
-    click.echo("audit passed: every number that was derived again is the committed one")
-
-
-@main.command()
-@click.option("--quick", is_flag=True, help="few repetitions: to try it out")
-def bench(quick: bool) -> None:
-    """Speed and memory beside other frameworks: see make bench."""
-    from qagrel.replication import commands
-
-    commands.bench(quick)

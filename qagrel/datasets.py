@@ -1,17 +1,12 @@
-"""Data sets as plain arrays: fetch, verify, read.
+"""Data sets by name or by folder: fetched, verified and read.
 
-A data set is four arrays, each in a file of its own (`qagrel.idx`).
+In the IDX form, each of a data set's four arrays is in a file of its own (`qagrel.idx`).
 """
 
-import dataclasses
 import errno
-import hashlib
 import io
-import math
 import os
 import re
-from dataclasses import dataclass
-from functools import cached_property
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,17 +15,16 @@ from typing import Any
 import numpy as np
 
 from qagrel import store
+from qagrel.arrays import frozen
+from qagrel.dataset import Dataset
 from qagrel.errors import InputError, say
+from qagrel.folder import find, missing, read
 from qagrel.idx import (
     FILES,
     REPLACE,
-    Bytes,
-    find,
-    frozen,
     idx_header,
     n_dims_of,
     parse_idx,
-    read_idx,
     sha256_of,
 )
 from qagrel.labels import are_counted, classes_of, numbered, spans
@@ -74,156 +68,15 @@ MIRRORS = (
 MAX_DOWNLOAD = 2**26
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Training and test samples.
-
-    Attributes
-    ----------
-    name : as it was asked for.
-    train_images, test_images : grey levels, uint8 of shape (n, rows * columns).
-    train_labels, test_labels : numbers of classes, counted from 0, uint8 of shape (n,).
-    grey_max : the grey level that stands for an activity of 1, from 1 to 255.
-    n_classes : number of classes.
-    image_shape : (rows, columns).
-    classes : the label of each class as it came, rising; by default its number.
-
-    Raises
-    ------
-    InputError
-        When the arrays do not fit each other, a label is not a class, all images of a part are
-        black, or another field is impossible.
-    """
-
-    name: str
-    train_images: Bytes
-    train_labels: Bytes
-    test_images: Bytes
-    test_labels: Bytes
-    grey_max: int
-    n_classes: int
-    image_shape: tuple[int, int]
-    classes: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        self._settle("name", _text("name", self.name))
-        self._settle("image_shape", _image_shape(self.image_shape))
-        self._settle("n_classes", _whole("n_classes", self.n_classes, 2, 256))
-        self._settle("classes", _classes(self.classes, self.n_classes))
-        for part in ("train", "test"):
-            for kind in ("images", "labels"):
-                self._check_type(f"{part}_{kind}")
-            self._check(part, getattr(self, f"{part}_images"), getattr(self, f"{part}_labels"))
-        self._settle("grey_max", _whole("grey_max", self.grey_max, 1, 255))
-
-    def _settle(self, field: str, value: Any) -> None:
-        object.__setattr__(self, field, value)
-
-    def _check_type(self, field: str) -> None:
-        array = getattr(self, field)
-        inner = (math.prod(self.image_shape),) if field.endswith("images") else ()
-        if not isinstance(array, np.ndarray):
-            found = type(array).__name__
-        elif array.dtype != np.uint8 or not array.ndim or array.shape[1:] != inner:
-            found = f"{array.dtype} of shape {array.shape}"
-        else:
-            return
-        wanted = f"(n, {inner[0]})" if inner else "(n,)"
-        raise InputError(f"{self.name}: {field} are {found}: give uint8 of shape {wanted}")
-
-    def _check(self, part: str, images: Bytes, labels: Bytes) -> None:
-        images_file, labels_file = FILES[f"{part}_images"], FILES[f"{part}_labels"]
-        if labels.size != len(images) or not labels.size:
-            raise InputError(
-                f"{self.name}: {len(images)} images in {images_file} but {labels.size} labels in "
-                f"{labels_file}: take both from the same source"
-            )
-        if (highest := int(labels.max())) >= self.n_classes:
-            raise InputError(
-                f"{self.name}: label {highest} of sample {labels.argmax()} in {labels_file} is out "
-                f"of range, the classes are 0 to {self.n_classes - 1}: {REPLACE}"
-            )
-        if not self.largest_level[part]:
-            raise InputError(
-                f"{self.name}: the images in {images_file} are all black, every grey level is 0: "
-                f"{REPLACE}"
-            )
-
-    @cached_property
-    def largest_level(self) -> dict[str, int]:
-        """The largest grey level in the images of each part."""
-        parts = {"train": self.train_images, "test": self.test_images}
-        return {part: int(images.max(initial=0)) for part, images in parts.items()}
-
-    def scaled(self, grey_max: int | None) -> "Dataset":
-        """These data with another grey level for an activity of 1; None keeps it."""
-        if grey_max is None or grey_max == self.grey_max:
-            return self
-        return dataclasses.replace(self, grey_max=grey_max)
-
-    @cached_property
-    def checksums(self) -> dict[str, str]:
-        """SHA-256 of each array's file, decompressed, by its name."""
-        return {FILES[field]: sha256_of(*self.content(field)) for field in FILES}
-
-    def content(self, field: str) -> tuple[Bytes, tuple[int, ...]]:
-        """What the file of an array holds, labels as they came, and its shape there."""
-        array: Bytes = getattr(self, field)
-        if field.endswith("images"):
-            return array, (len(array), *self.image_shape)
-        return self.labels_of(array), array.shape
-
-    def labels_of(self, numbers: Bytes) -> Bytes:
-        """The labels, as they came, of classes by their numbers."""
-        if are_counted(self.classes):
-            return numbers
-        return np.array(self.classes, np.uint8)[numbers]
-
-    @cached_property
-    def sha256(self) -> str:
-        """One SHA-256 for all that training sees: contents, shapes, grey levels, classes."""
-        parts = [*self.checksums.values(), str(self.grey_max), str(self.n_classes)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise InputError(f"{field}: {value!r} is not possible: give a text")
-    return value
-
-
-def _image_shape(value: Any) -> tuple[int, int]:
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise InputError(f"image_shape: {value!r} is not possible: give (rows, columns)")
-    rows, columns = (_whole("image_shape", size, 1, 2**16) for size in value)
-    return rows, columns
-
-
-def _classes(value: Any, n_classes: int) -> tuple[int, ...]:
-    given = tuple(value) or tuple(range(n_classes)) if isinstance(value, tuple | list) else ()
-    labels = tuple(_whole("classes", label, 0, 255) for label in given)
-    if len(labels) != n_classes or list(labels) != sorted(set(labels)):
-        raise InputError(
-            f"classes: {value!r} is not possible: give {n_classes} different labels, rising"
-        )
-    return labels
-
-
-def _whole(field: str, value: Any, least: int, most: int) -> int:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or not least <= value <= most:
-        raise InputError(
-            f"{field}: {value!r} is not possible: give a whole number from {least} to {most}"
-        )
-    return int(value)
-
-
-# --- by name or by folder -------------------------------------------------------------------
-
-
 def data_dir() -> Path:
     """The folder of the data sets: QAGREL_DATA_DIR, else ``data`` in the working directory."""
-    return Path(os.environ.get("QAGREL_DATA_DIR") or "data")
+    return store.place("QAGREL_DATA_DIR", "data")
+
+
+def _home(name: str) -> Path:
+    """The folder of a known data set, there or to be; torchvision writes its name in capitals."""
+    folder, capitals = (data_dir() / spelling for spelling in (name, name.upper()))
+    return capitals if capitals.is_dir() and not folder.is_dir() else folder
 
 
 def load_dataset(
@@ -236,8 +89,9 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : ``digits`` (scikit-learn's, 8 x 8 pixels), ``mnist`` (from the folder
-        ``mnist`` of `data_dir`), or the path of a folder of the four IDX files, gzipped or not.
-        Its classes are the labels that occur in training, in their order.
+        ``mnist`` or ``MNIST`` of `data_dir`), or the path of a folder of the four IDX files,
+        gzipped or not (`qagrel.folder` has their names).  Its classes are the labels that occur in
+        training, in their order.
     download : get missing files of ``mnist`` from a mirror.
     grey_max : the grey level that stands for an activity of 1; by default the largest one of the
         training images.
@@ -250,6 +104,7 @@ def load_dataset(
     """
     name = os.fspath(name_or_path)
     dataset = _known(name, download) if name in CHECKSUMS else _read_folder(name, _folder(name))
+    assert dataset.grey_max is not None  # files hold grey levels
     if grey_max is None and dataset.grey_max < 255 and known_as(dataset) is None:
         say(
             f"{name}: the largest grey level of its training images, {dataset.grey_max}, is taken "
@@ -260,13 +115,14 @@ def load_dataset(
             f"{name}: its labels are {spans(dataset.classes)}: the classes 0 to "
             f"{dataset.n_classes - 1} stand for them in this order"
         )
-    dataset = dataset.scaled(grey_max)
-    if (level := dataset.largest_level["test"]) > dataset.grey_max:
+    one = grey_max or dataset.grey_max
+    train, test = dataset.largest_level.values()
+    if train <= one < test:  # training beyond it is refused, see `check_fit`
         say(
-            f"{name}: its test images go up to grey level {level}, beyond the {dataset.grey_max} "
+            f"{name}: its test images go up to grey level {test}, beyond the {one} "
             "that stands for an activity of 1: set --grey-max, or grey_max, if that is wrong"
         )
-    return dataset
+    return dataset.scaled(grey_max)
 
 
 def dataset_of(spec: RunSpec) -> Dataset:
@@ -281,20 +137,28 @@ def known_as(dataset: Dataset) -> str | None:
 
 def _known(name: str, download: bool) -> Dataset:
     """A data set by name, its contents checked."""
+    _say_what_is_shadowed(name)
     if name == "digits":
         dataset = _digits()
         remedy = "install the locked version of scikit-learn"
     else:
         if download:
             _fetch_missing(name)
-        dataset = _read_folder(name, data_dir() / name)
-        remedy = f"remove it from {data_dir() / name} and run 'qagrel data fetch {name}'"
+        dataset = _read_folder(name, _home(name))
+        remedy = f"remove it from {_home(name)} and run 'qagrel data fetch {name}'"
     for file, sha256 in dataset.checksums.items():
         if sha256 != CHECKSUMS[name][file]:
             raise InputError(
                 f"{name}: {file} is not the original, its SHA-256 is {sha256}: {remedy}"
             )
     return dataset
+
+
+def _say_what_is_shadowed(name: str) -> None:
+    """Say that a folder in the working folder is not the data set of its name."""
+    is_meant = name != "digits" and Path(name).resolve() == _home(name).resolve()
+    if Path(name).is_dir() and not is_meant:
+        say(f"{name} is the data set of that name, not the folder here: ./{name} names the folder")
 
 
 def verify(name_or_path: str | os.PathLike[str]) -> dict[str, str]:
@@ -310,6 +174,8 @@ def verify(name_or_path: str | os.PathLike[str]) -> dict[str, str]:
 
 def scale_origin(dataset: Dataset) -> str:
     """Where the grey level that stands for an activity of 1 comes from, in two words or more."""
+    if not dataset.has_levels:
+        return "values, as they stand"
     if dataset.grey_max != dataset.largest_level["train"]:
         return "set"
     return "known data" if known_as(dataset) else "largest of the training images"
@@ -344,8 +210,14 @@ def _folder(path: str) -> Path:
     try:
         if path and Path(path).is_dir():
             return Path(path)
+        is_file = Path(path).is_file()
     except OSError as error:  # no permission, name too long
         raise InputError(f"{path} cannot be read ({error.strerror}): name a folder") from error
+    if is_file:
+        raise InputError(
+            f"{path} is a file: name the folder that holds {', '.join(FILES.values())}, "
+            "gzipped or not"
+        )
     raise InputError(
         f"there is no data set and no folder {path!r}: give {' or '.join(CHECKSUMS)}, "
         f"or a folder of IDX files{nearest(path.lower(), CHECKSUMS)}"
@@ -370,18 +242,24 @@ def _digits() -> Dataset:
         for chosen in (~is_test, is_test)
         for values in (images, labels)
     )
-    return Dataset("digits", train_images, train_labels, test_images, test_labels, 16, 10, (8, 8))
+    return Dataset(
+        *("digits", train_images, train_labels, test_images, test_labels, 16, 10, (8, 8)),
+        from_files=True,
+    )
 
 
 def _read_folder(name: str, folder: Path) -> Dataset:
-    paths = find(folder)
-    for field, file in FILES.items():
-        if field not in paths:
-            fetch_it = f" or run 'qagrel data fetch {name}'" if name in CHECKSUMS else ""
-            raise InputError(f"{folder} holds no {file} or {file}.gz: copy it there{fetch_it}")
+    copies = find(folder)
+    for field in FILES:
+        if field not in copies:
+            fetch_it = f", or run 'qagrel data fetch {name}'" if name in CHECKSUMS else ""
+            raise InputError(missing(folder, field, copies) + fetch_it)
+    if name in CHECKSUMS:  # which tell whether the first is right
+        copies = {field: found[:1] for field, found in copies.items()}
     train_images, train_labels, test_images, test_labels = (
-        read_idx(paths[field], n_dims_of(field)) for field in FILES
+        read(copies[field], field) for field in FILES
     )
+    paths = {field: found[0] for field, found in copies.items()}
     image_shape = train_images.shape[1:]
     if test_images.shape[1:] != image_shape:
         raise InputError(
@@ -397,8 +275,9 @@ def _read_folder(name: str, folder: Path) -> Dataset:
         numbered(str(paths["test_labels"]), test_labels, classes),
         grey_max=int(train_images.max()),
         n_classes=len(classes),
-        image_shape=(image_shape[0], image_shape[1]),
+        image_shape=image_shape,
         classes=classes,
+        from_files=True,
     )
 
 
@@ -436,8 +315,14 @@ def export(dataset: Dataset, folder: Path, force: bool = False) -> None:
     Raises
     ------
     InputError
-        When one is there with other content, unless by `force`; nothing is written then.
+        When one is there with other content, unless by `force`, or the data are no images with
+        bytes as labels; nothing is written then.
     """
+    if not dataset.fits_files or len(dataset.image_shape) != 2 or not dataset.test_labels.size:
+        raise InputError(
+            f"{dataset.name}: IDX files hold images for training and for testing, in bytes, and "
+            "labels from 0 to 255: keep other arrays with NumPy"
+        )
     contents = {}
     for field, file in FILES.items():
         array, shape = dataset.content(field)
@@ -446,7 +331,7 @@ def export(dataset: Dataset, folder: Path, force: bool = False) -> None:
 
 
 def _fetch_missing(name: str) -> list[Path]:
-    folder = data_dir() / name
+    folder = _home(name)
     there = find(folder)
     return [_fetch_file(name, field, folder) for field in FILES if field not in there]
 

@@ -1,6 +1,8 @@
 """What the user is told: errors of the user's making, and what goes on but should be known."""
 
+import functools
 import sys
+from contextlib import suppress
 
 
 class InputError(ValueError):
@@ -8,7 +10,12 @@ class InputError(ValueError):
 
 
 def say(sentence: str) -> None:
-    """A line on standard error, above any progress display."""
+    """A line on standard error, above any progress display, to whoever reads that."""
     from tqdm import tqdm
 
-    tqdm.write(f"qagrel: {sentence}", file=sys.stderr)
+    if sys.stderr:
+        with suppress(OSError):
+            tqdm.write(f"qagrel: {sentence}", file=sys.stderr)
+
+
+say_once = functools.cache(say)

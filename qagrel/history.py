@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qagrel import store, triallog
+from qagrel.arrays import Label
 from qagrel.errors import InputError
 from qagrel.spec import RunSpec
-from qagrel.training import History
+from qagrel.trained import History
 from qagrel.triallog import TrialLog
 
 Arrays = dict[str, NDArray[Any]]
@@ -58,14 +59,17 @@ class _Head(BaseModel):
     format: Literal["qagrel run 1", "qagrel run 2"] = "qagrel run 2"
     spec: dict[str, Any]
     status: Literal["converged", "max-epochs", "diverged", "stopped"]
-    test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)  # None: diverged
+    # None: diverged, or no test samples
+    test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)
     n_epochs: int = Field(ge=1)
     n_inputs: int = Field(ge=1)
     n_classes: int = Field(ge=1)
     n_batches: int | None = Field(ge=1)  # None: batches were not recorded
     # not in format 1
     grey_max: int | None = Field(None, ge=1, le=255)
-    classes: list[int] | None = None  # 0, 1, 2 and so on
+    inputs: Literal["levels", "values"] = "levels"
+    # of one kind; None: 0, 1, 2 and so on
+    classes: list[Label] | None = None
     dataset_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     streams: dict[str, _Stream] | None = None
     n_trials: int | None = Field(None, ge=1)  # an epoch; None: trials were not recorded
@@ -85,7 +89,7 @@ def save(history: History, path: store.StrPath) -> None:
     arrays |= _numbered("weights", history.weights)
     if history.spec.feedback != "symmetric":  # else it is the forward weights
         arrays |= _numbered("feedback_weights", history.feedback_weights)
-    for name in ("batch_wrong", "batch_loss", "batch_size"):
+    for name in ("batch_wrong", "batch_loss", "batch_size", "batch_reward"):
         if (values := getattr(history, name)) is not None:
             arrays[name] = values
     if history.trial_log is not None:
@@ -111,16 +115,16 @@ def load(path: store.StrPath) -> History:
 
 
 def _head(history: History) -> NDArray[np.uint8]:
-    diverged = history.status == "diverged"
     head = _Head(
         spec=history.spec.model_dump(mode="json"),
         status=cast(Any, history.status),
-        test_accuracy=None if diverged else history.test_accuracy,
+        test_accuracy=None if np.isnan(history.test_accuracy) else history.test_accuracy,
         n_epochs=history.n_epochs,
         n_inputs=history.weights[0].shape[0],
-        n_classes=history.weights[-1].shape[1],
+        n_classes=history.confusion.shape[1],
         n_batches=None if history.batch_size is None else history.batch_size.size,
         grey_max=history.grey_max,
+        inputs=history.inputs,
         classes=list(history.classes),
         dataset_sha256=history.dataset_sha256,
         streams=cast(Any, history.streams),
@@ -132,9 +136,9 @@ def _head(history: History) -> NDArray[np.uint8]:
 
 def columns(spec: RunSpec) -> tuple[str, ...]:
     """Columns of the epoch table; feedback that is no other than the weights has no angle."""
-    if spec.feedback == "symmetric":
-        return COLUMNS
-    return (*COLUMNS, *(f"angle_{layer}" for layer in range(2, len(spec.hidden) + 2)))
+    layers = range(2, len(spec.hidden) + 2) if spec.feedback != "symmetric" else ()
+    best = ("optimal_reward",) if spec.has_own_rewards else ()
+    return (*COLUMNS, *best, *(f"angle_{layer}" for layer in layers))
 
 
 def _column(history: History, name: str) -> NDArray[Any]:
@@ -161,8 +165,11 @@ def _history(arrays: Arrays) -> History:
     head = _parse_head(arrays)
     spec = RunSpec(**head.spec)
     _check_layout(arrays, _layout(head, spec))
-    classes = list(range(head.n_classes)) if head.classes is None else head.classes
-    if len(classes) != head.n_classes or classes != sorted(set(classes)):
+    if spec.payoff is not None and len(spec.payoff) != head.n_classes:
+        raise ValueError(f"payoff: it has not a row for each of {head.n_classes} classes")
+    classes: Any = list(range(head.n_classes)) if head.classes is None else head.classes
+    alike = len({type(label) for label in classes}) == 1
+    if len(classes) != head.n_classes or not alike or classes != sorted(set(classes)):
         raise ValueError(f"classes: it has not {head.n_classes} different ones, rising")
     feedback = "weights" if spec.feedback == "symmetric" else "feedback_weights"
     weights, feedback_weights = (
@@ -173,8 +180,8 @@ def _history(arrays: Arrays) -> History:
         np.isfinite(matrix).all() for matrix in weights + feedback_weights
     ):
         raise ValueError("its weights are not all finite numbers")
-    if (head.test_accuracy is None) != (head.status == "diverged"):
-        raise ValueError("a run has a test accuracy unless it diverged")
+    if head.test_accuracy is not None and head.status == "diverged":
+        raise ValueError("a run has a test accuracy only unless it diverged")
     if (_checksum({n: a for n, a in arrays.items() if n != "sha256"}) != arrays["sha256"]).any():
         raise ValueError("its contents were changed, they do not fit their checksum")
     table = {name: arrays[f"epochs.{name}"].tolist() for name in columns(spec)}
@@ -185,23 +192,26 @@ def _history(arrays: Arrays) -> History:
         batch_wrong=arrays.get("batch_wrong"),
         batch_loss=arrays.get("batch_loss"),
         batch_size=arrays.get("batch_size"),
-        trial_log=_trial_log(arrays, head),
+        batch_reward=arrays.get("batch_reward"),
+        trial_log=_trial_log(arrays, head, spec),
         weights=weights,
         feedback_weights=feedback_weights,
         test_accuracy=float("nan") if head.test_accuracy is None else head.test_accuracy,
         status=head.status,
         grey_max=head.grey_max,
+        inputs=head.inputs,
         classes=tuple(classes),
         dataset_sha256=head.dataset_sha256,
         streams=None if head.streams is None else head.model_dump()["streams"],
     )
 
 
-def _trial_log(arrays: Arrays, head: _Head) -> TrialLog | None:
+def _trial_log(arrays: Arrays, head: _Head, spec: RunSpec) -> TrialLog | None:
     if head.n_trials is None:
         return None
     log = TrialLog(*(arrays[f"trials.{name}"] for name in TrialLog._fields))
-    if max(log.target.max(), log.action.max()) >= head.n_classes:
+    n_actions = spec.n_actions(head.n_classes)
+    if log.target.max() >= head.n_classes or log.action.max() >= n_actions:
         raise ValueError("trials: a class or an action is out of range")
     return log
 
@@ -219,12 +229,13 @@ def _parse_head(arrays: Arrays) -> _Head:
 
 def _layout(head: _Head, spec: RunSpec) -> Layout:
     """Type and shape of every array that a run with this head consists of."""
-    widths = (head.n_inputs, *spec.hidden, head.n_classes)
+    n_actions = spec.n_actions(head.n_classes)
+    widths = (head.n_inputs, *spec.hidden, n_actions)
     shapes = itertools.pairwise(widths)
     floats, counts = np.float64, np.int64
     layout: Layout = {
         "sha256": (np.uint8, (32,)),
-        "confusion": (counts, (head.n_epochs, head.n_classes, head.n_classes)),
+        "confusion": (counts, (head.n_epochs, head.n_classes, n_actions)),
     }
     for name in columns(spec):
         layout[f"epochs.{name}"] = (counts if name == "epoch" else floats, (head.n_epochs,))
@@ -236,6 +247,8 @@ def _layout(head: _Head, spec: RunSpec) -> Layout:
         by_batch = (head.n_epochs, head.n_batches)
         layout |= {"batch_wrong": (counts, by_batch), "batch_loss": (floats, by_batch)}
         layout["batch_size"] = (counts, (head.n_batches,))
+        if spec.has_own_rewards:
+            layout["batch_reward"] = (floats, by_batch)
     if head.n_trials is not None:
         log = triallog.layout(head.n_epochs, head.n_trials, spec.precision)
         layout |= {f"trials.{name}": kind for name, kind in log.items()}

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from qagrel.arrays import frozen
 from qagrel.errors import InputError
 
 Bytes = NDArray[np.uint8]
@@ -34,28 +35,9 @@ CHUNK = 2**20
 REPLACE = "replace it with a whole copy"
 
 
-def find(folder: Path) -> dict[str, Path]:
-    """The file of each array in a folder, decompressed if there are both forms."""
-    try:
-        return {
-            field: folder / name
-            for field, file in FILES.items()
-            for name in (f"{file}.gz", file)
-            if (folder / name).is_file()
-        }
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read ({error.strerror}): check it") from error
-
-
 def n_dims_of(field: str) -> int:
     """Dimensions of an array in its file."""
     return 3 if field.endswith("images") else 1
-
-
-def frozen(array: Bytes) -> Bytes:
-    """The array, read-only from now on."""
-    array.flags.writeable = False
-    return array
 
 
 def read_idx(path: Path, n_dims: int) -> Bytes:

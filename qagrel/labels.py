@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qagrel.arrays import Label, frozen
 from qagrel.errors import InputError
-from qagrel.idx import Bytes, frozen
+from qagrel.idx import Bytes
 
 IGNORE = 255  # stands for "no class" where annotators left a sample out
 MANY = 5  # samples; a class of as many, in the middle of all, makes a single one look damaged
@@ -68,15 +69,20 @@ def numbered(where: str, labels: Bytes, classes: Sequence[int]) -> Bytes:
     return frozen(np.searchsorted(classes, labels).astype(np.uint8))
 
 
-def are_counted(classes: Sequence[int]) -> bool:
+def are_counted(classes: Sequence[Label]) -> bool:
     """Whether labels are the numbers of their classes: 0, 1, 2 and so on."""
-    return list(classes) == list(range(len(classes)))
+    return [(type(c), c) for c in classes] == [(int, n) for n in range(len(classes))]
 
 
-def spans(labels: Sequence[int]) -> str:
-    """Numbers in rising order, in words: ``0 to 4, 7, 9``."""
-    starts = [n for i, n in enumerate(labels) if not i or n != labels[i - 1] + 1]
-    ends = [n for i, n in enumerate(labels) if n + 1 not in labels[i + 1 : i + 2]]
-    words = [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True)]
+def spans(labels: Sequence[Label]) -> str:
+    """Labels in rising order, in words: ``0 to 4, 7, 9``, or ``cat, dog``."""
+    numbers = [label for label in labels if type(label) is int]
+    words = _spans(numbers) if len(numbers) == len(labels) else list(map(str, labels))
     more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
     return ", ".join(words[:SHOWN]) + more
+
+
+def _spans(labels: Sequence[int]) -> list[str]:
+    starts = [n for i, n in enumerate(labels) if not i or n != labels[i - 1] + 1]
+    ends = [n for i, n in enumerate(labels) if n + 1 not in labels[i + 1 : i + 2]]
+    return [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True)]

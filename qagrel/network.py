@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qagrel import kernels
+from qagrel.arrays import check_finite, values
 from qagrel.errors import InputError
 from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
 from qagrel.spec import RunSpec
@@ -118,13 +119,16 @@ def workspace(
     )
 
 
-def record(network: kernels.Network, n_batches: int, n_logged: int = 0) -> kernels.Record:
+def record(
+    network: kernels.Network, n_batches: int, n_classes: int, n_logged: int = 0
+) -> kernels.Record:
     """Empty counts for an epoch of so many batches; each trial is logged where there is room."""
-    n_classes = int(network.width[-1])
+    n_actions = int(network.width[-1])
     return kernels.Record(
         wrong=np.zeros(n_batches, np.int64),
         loss=np.zeros(n_batches),
-        confusion=np.zeros((n_classes, n_classes), np.int64),
+        reward=np.zeros(n_batches),
+        confusion=np.zeros((n_classes, n_actions), np.int64),
         log=kernels.Log(
             action=np.zeros(n_logged, np.uint16),
             reward=np.zeros(n_logged),
@@ -143,6 +147,22 @@ def policy(spec: RunSpec) -> kernels.Policy:
     )
 
 
+def payoffs(spec: RunSpec, n_classes: int, epoch: int = 1) -> kernels.Payoffs:
+    """What actions pay for each class in an epoch of a run, as the kernels take it."""
+    table = spec.payoff_in(epoch)
+    reward = np.eye(n_classes) if table is None else np.array(table)  # (classes, actions)
+    highest, lowest = reward.max(axis=1, keepdims=True), reward.min(axis=1, keepdims=True)
+    swapped, right = highest + lowest - reward, reward == highest
+    return kernels.Payoffs(reward, swapped, right, spec.reward_omission, spec.reward_flip)
+
+
+def best_rewards(payoffs: kernels.Payoffs) -> Floats:
+    """The expected reward of the best action for each class: shape (classes,)."""
+    earned = (1 - payoffs.flip) * payoffs.reward + payoffs.flip * payoffs.swapped
+    best: Floats = ((1 - payoffs.omission) * earned).max(axis=1)
+    return best
+
+
 def _aligned(size: int, dtype: Any) -> NDArray[Any]:
     """Zeros that begin at a multiple of 64 bytes, a cache line."""
     n_bytes = size * np.dtype(dtype).itemsize
@@ -151,26 +171,34 @@ def _aligned(size: int, dtype: Any) -> NDArray[Any]:
     return raw[first : first + n_bytes].view(dtype)
 
 
-def input_levels(grey_max: int, input_scale: str, dtype: str) -> Floats:
+def input_levels(grey_max: int | None, input_scale: str, dtype: str) -> Floats:
     """Activity x_i of an input unit for each grey level 0 to 255: shape (256,).
 
-    ``grey`` maps levels to [0, 1]; ``binary`` to 0 or 1 by half the largest level (the paper
-    calls its images binary, see the ledger of departures).
+    There are none for values, where `grey_max` is None.  ``grey`` maps levels to [0, 1];
+    ``binary`` to 0 or 1 by half the largest level (the paper calls its images binary, see the
+    ledger of departures).
     """
+    if grey_max is None:
+        return np.zeros(0, dtype)
     level = np.arange(256) / grey_max
     return (level if input_scale == "grey" else level >= 0.5).astype(dtype)
 
 
 def sparse_images(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], activity: Floats
+    images: NDArray[Any], labels: NDArray[np.uint8], activity: Floats
 ) -> kernels.Images:
     """Images (n, pixels) without their zeros; `activity` is what `input_levels` gave.
+
+    Values, which need no levels, are cast to its type.
 
     Raises
     ------
     InputError
-        When an image has more pixels than a 16-bit number can count.
+        When an image has more pixels than a 16-bit number can count, or a value is beyond the
+        type.
     """
+    if images.dtype != np.uint8:
+        images = _cast(images, activity.dtype)
     if images.shape[1] > 2**16:
         raise InputError(
             f"images of {images.shape[1]} pixels: the input layer has {2**16} units at the most, "
@@ -180,29 +208,46 @@ def sparse_images(
     images.flags.writeable = False  # one compiled version serves all
     start = np.zeros(len(images) + 1, np.int64)
     kernels.count_pixels(images, start)
-    pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, np.uint8))
+    pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, images.dtype))
     kernels.list_pixels(images, start, pixel)
     return kernels.Images(start, pixel, activity, labels.astype(np.int64))
 
 
+def _cast(floats: Floats, dtype: Any) -> Floats:
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(floats, dtype)
+    check_finite("samples", cast, floats)
+    return cast
+
+
 def presented(
-    images: NDArray[np.uint8], n_inputs: int, *, grey_max: int, input_scale: str, precision: str
+    images: NDArray[Any],
+    n_inputs: int,
+    *,
+    grey_max: int | None,
+    input_scale: str,
+    precision: str,
 ) -> kernels.Images:
     """Images without labels, (n, pixels), as a network of so many inputs is to see them.
+
+    Where `grey_max` is None they are values, which need no scale.
 
     Raises
     ------
     InputError
-        When the images are not bytes, or have not as many pixels as the network has inputs.
+        When the images are of another kind, or have not as many pixels as the network has inputs.
     """
-    if images.dtype != np.uint8:
+    if grey_max is None:
+        images = values("samples", images)
+    elif images.dtype != np.uint8:
         raise InputError(
             f"images of type {images.dtype}: give grey levels as unsigned bytes (numpy.uint8)"
         )
     if images.ndim != 2 or images.shape[1] != n_inputs:
+        kind, unit = ("samples", "values") if grey_max is None else ("images", "grey levels")
         raise InputError(
-            f"images of shape {images.shape} do not fit a network of {n_inputs} "
-            "inputs: give grey levels of shape (n, inputs)"
+            f"{kind} of shape {images.shape} do not fit a network of {n_inputs} "
+            f"inputs: give {unit} of shape (n, inputs)"
         )
     levels = input_levels(grey_max, input_scale, precision)
     return sparse_images(np.ascontiguousarray(images), np.zeros(len(images), np.uint8), levels)
@@ -249,7 +294,7 @@ def dense(images: kernels.Images, order: Ints, n_inputs: int) -> Floats:
 def choose(
     network: kernels.Network, work: kernels.Workspace, images: kernels.Images, order: Ints
 ) -> Ints:
-    """The classes that a network selects, without exploration, for the samples of `order`."""
+    """The actions that a network selects, without exploration, for the samples of `order`."""
     choices = np.zeros(order.size, np.int64)
     kernels.choose(network, work, images, order, choices)
     return choices

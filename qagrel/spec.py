@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import reprlib
 from typing import Any, Literal, get_args
 
 from pydantic import (
@@ -15,8 +16,14 @@ from pydantic import (
 )
 
 from qagrel.errors import InputError
+from qagrel.rules import LEARN_BY_REWARD
 
 DEFAULTS_VERSION = 1  # raised whenever a default of RunSpec changes: see `RunSpec.id`
+MOST_ACTIONS = 256
+LARGEST_PAYOFF = 1e6  # beyond, sums of squares would leave the range of numbers
+PAYING = ("payoff", "payoff_switch", "payoff_after", "reward_omission", "reward_flip")
+
+Table = tuple[tuple[float, ...], ...]  # a row a class, in it a number an action
 
 
 class RunSpec(BaseModel):
@@ -65,7 +72,9 @@ class RunSpec(BaseModel):
     feedback_range: float = Field(
         0.05, gt=0, allow_inf_nan=False, description="the same for learned and fixed feedback"
     )
-    validation_size: int = Field(1000, ge=1, description="training samples held out")
+    validation_size: int = Field(
+        1000, ge=0, description="training samples held out; 0: nothing is checked"
+    )
     validation_draw: Literal["epoch", "run"] = Field(
         "epoch", description="held-out samples are drawn every epoch, or once a run"
     )
@@ -88,6 +97,20 @@ class RunSpec(BaseModel):
         "geometric", description="how a raised rate grows"
     )
     precision: Literal["float32", "float64"] = Field("float32", description="of the arithmetic")
+    payoff: Table | None = Field(
+        None,
+        description="reward of each action, a row a class  [default: 1 for the right one, else 0]",
+    )
+    payoff_switch: int | None = Field(
+        None, ge=1, description="epoch from which payoff-after holds and checks count for stopping"
+    )
+    payoff_after: Table | None = Field(None, description="payoff from that epoch on (reversal)")
+    reward_omission: float = Field(
+        0.0, ge=0, le=1, description="chance that what was earned is withheld: reward 0"
+    )
+    reward_flip: float = Field(
+        0.0, ge=0, le=1, description="chance that high and low are swapped: max + min - reward"
+    )
 
     def __init__(self, /, **fields: Any) -> None:
         try:
@@ -104,7 +127,30 @@ class RunSpec(BaseModel):
             raise ValueError("a hidden layer has 1 to 65536 units")
         return value
 
-    @field_validator("epsilon")
+    @field_validator("payoff", "payoff_after", mode="before")
+    @classmethod
+    def _rows(cls, value: Any) -> Any:
+        """Rows as tuples, in whatever they came."""
+        if not isinstance(value, list | tuple):
+            return value
+        rows = map(_plain, value)
+        return tuple(tuple(map(_plain, r)) if isinstance(r, list | tuple) else r for r in rows)
+
+    @field_validator("payoff", "payoff_after")
+    @classmethod
+    def _is_table(cls, value: Table | None) -> Table | None:
+        if value is None:
+            return None
+        sizes = {len(row) for row in value}
+        if len(sizes) != 1 or not 2 <= min(sizes) <= MOST_ACTIONS:
+            raise ValueError(
+                f"give a row for each class, all of as many actions, 2 to {MOST_ACTIONS}"
+            )
+        if not all(abs(number) <= LARGEST_PAYOFF for row in value for number in row):
+            raise ValueError(f"give numbers from -{LARGEST_PAYOFF:.0f} to {LARGEST_PAYOFF:.0f}")
+        return tuple(tuple(number + 0.0 for number in row) for row in value)  # no negative zero
+
+    @field_validator("epsilon", "reward_omission", "reward_flip")
     @classmethod
     def _no_negative_zero(cls, value: float) -> float:
         return abs(value)
@@ -117,6 +163,38 @@ class RunSpec(BaseModel):
                 f"{self.learning_rate}, from which it is to rise"
             )
         return self
+
+    @model_validator(mode="after")
+    def _rewards_fit(self) -> "RunSpec":
+        if self.has_own_rewards and self.rule not in LEARN_BY_REWARD:
+            name = next(name for name in PAYING if getattr(self, name) != _default(name))
+            raise ValueError(
+                f"{name}: {self.rule} is told the right answer and learns from no reward: "
+                f"leave it out, or choose the rule {' or '.join(sorted(LEARN_BY_REWARD))}"
+            )
+        if (self.payoff_switch is None) != (self.payoff_after is None):
+            given, missing = ("payoff_switch", "payoff_after")[:: 1 if self.payoff_switch else -1]
+            raise ValueError(f"{given}: it has no effect without {missing}: give both or neither")
+        if self.payoff and self.payoff_after and _shape(self.payoff) != _shape(self.payoff_after):
+            raise ValueError(
+                "payoff_after: it has {} classes and {} actions, but payoff has {} and {}: "
+                "give both the same".format(*_shape(self.payoff_after), *_shape(self.payoff))
+            )
+        return self
+
+    @property
+    def has_own_rewards(self) -> bool:
+        """Whether rewards are other than the paper's: 1 for the right action, 0 for others."""
+        return any(getattr(self, name) != _default(name) for name in PAYING)
+
+    def n_actions(self, n_classes: int) -> int:
+        """How many actions, and outputs, there are: as many as classes, or as `payoff` says."""
+        return n_classes if self.payoff is None else len(self.payoff[0])
+
+    def payoff_in(self, epoch: int) -> Table | None:
+        """What actions pay in an epoch, counted from 1; None: 1 for the right one, else 0."""
+        is_later = self.payoff_switch is not None and epoch >= self.payoff_switch
+        return self.payoff_after if is_later else self.payoff
 
     @property
     def id(self) -> str:
@@ -150,6 +228,14 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "dtype") else value
 
 
+def _default(name: str) -> Any:
+    return RunSpec.model_fields[name].default
+
+
+def _shape(table: Table) -> tuple[int, int]:
+    return len(table), len(table[0])
+
+
 def _sentence(error: ValidationError) -> str:
     """The first fault of a specification in one sentence."""
     fault = error.errors()[0]
@@ -164,7 +250,8 @@ def _sentence(error: ValidationError) -> str:
         hint = nearest(str(given), names)
         return f"{name}: {given!r} is not one of {', '.join(names)}{hint}"
     reason = fault["msg"].removeprefix("Value error, ")
-    return f"{name}: {given!r} is not possible: {reason[:1].lower()}{reason[1:]}"
+    shown = reprlib.repr(given) if isinstance(given, list | tuple) else repr(given)
+    return f"{name}: {shown} is not possible: {reason[:1].lower()}{reason[1:]}"
 
 
 def nearest(name: str, known: Any) -> str:

@@ -16,7 +16,7 @@ import secrets
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,29 @@ StrPath = str | os.PathLike[str]
 MAX_BYTES = 2**28  # far above any result; a bound on what a wrong file can cost
 MAX_TEXT = 2**25  # the same for text, which takes many times its size once it is read
 MAX_YAML = 2**20  # which takes a second for every few thousand lines
+MAX_NESTING = 100  # far above any file of ours; what Python can follow differs by its version
+TOO_DEEP = f"brackets or indents are nested more than {MAX_NESTING} deep"
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{16}\.part")  # how write_bytes names temporary files
+
+
+# --- places ---------------------------------------------------------------------------------
+
+
+def place(variable: str, default: str) -> Path:
+    """The folder that an environment variable names, ``~`` for the home; by default another.
+
+    A variable that is set to nothing is not set.
+
+    Raises
+    ------
+    InputError
+        When it begins with a home that nobody knows.
+    """
+    given = os.environ.get(variable) or default
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:
+        raise InputError(f"{variable}: {given!r} is in no known home: write the path out") from None
 
 
 # --- bytes and text -------------------------------------------------------------------------
@@ -193,15 +215,33 @@ def write_json(path: StrPath, content: Any) -> None:
 def read_json(path: StrPath) -> Any:
     """The content of a JSON file (InputError where it is none, NaN and Infinity included)."""
     try:
-        return json.loads(read_text(path), parse_constant=_refuse_constant)
+        return _shallow(json.loads(read_text(path), parse_constant=_refuse_constant))
     except InputError:
         raise
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}, line {error.lineno}: not JSON ({error.msg}): restore or correct it"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise InputError(f"{path}: {TOO_DEEP}: restore or correct it") from None
+    except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}): restore or correct it") from error
+
+
+def _shallow(content: Any) -> Any:
+    """The content of a file, where it is not nested so deeply that Python may give up later."""
+    level = [content]
+    for _ in range(MAX_NESTING + 1):
+        level = [inner for outer in level for inner in _entries(outer)]
+        if not level:
+            return content
+    raise RecursionError
+
+
+def _entries(content: Any) -> Iterable[Any]:
+    if isinstance(content, dict):
+        return content.values()
+    return content if isinstance(content, list) else ()
 
 
 def _plain(content: Any) -> Any:
@@ -243,11 +283,13 @@ def read_yaml(path: StrPath) -> Any:
     """The content of a YAML file (InputError where it is none, or has aliases or a name twice)."""
     text = read_text(path, MAX_YAML)
     try:
-        return yaml.load(text, _YamlLoader)
+        return _shallow(yaml.load(text, _YamlLoader))
+    except RecursionError:
+        raise InputError(f"{path}: not readable as YAML: {TOO_DEEP}: correct it") from None
     except (
         # all of them come from PyYAML, by the values that a text pretends to be
         *(yaml.YAMLError, ArithmeticError, AttributeError, LookupError),
-        *(RecursionError, TypeError, ValueError),
+        *(TypeError, ValueError),
     ) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not readable as YAML: {reason}: correct it") from error

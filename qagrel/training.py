@@ -2,251 +2,26 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qagrel import diagnosis, kernels, network, triallog
-from qagrel.datasets import Dataset, dataset_of
+from qagrel import kernels, network, triallog
+from qagrel.dataset import Dataset
+from qagrel.datasets import dataset_of
 from qagrel.epoch import Epoch, OnEpoch, Row, says_stop
 from qagrel.errors import InputError
-from qagrel.labels import spans
 from qagrel.network import Floats, Ints
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec
-from qagrel.trial import Scene, Trial, check_rule, play
+from qagrel.trained import History
 from qagrel.triallog import TrialLog
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SparseImages = tuple[kernels.Images, kernels.Images]
 # what may be otherwise in a run that goes on; its data are known by their checksum
 MAY_CHANGE = ("dataset", "grey_max", "max_epochs", "stop_checks", "stop_decimals")
-
-
-@dataclass
-class History:
-    """What a training run did.
-
-    Attributes
-    ----------
-    spec : the run's complete description.
-    rows : one record an epoch; `epochs` shows them as a table.
-    confusion : counts of training choices, shape (epochs, classes, classes): [epoch, true class,
-        selected class].
-    batch_wrong, batch_loss, batch_size : per batch of every epoch, shape (epochs, batches);
-        None unless asked for.
-    weights, feedback_weights : matrices (fan_in, fan_out) a layer, feedback in the layout of the
-        forward weights that it reciprocates (the first has no function: nothing is fed back to
-        the input).
-    test_accuracy : percent of the test samples, greedy; NaN if the run diverged.
-    trial_log : every trial, None unless asked for; `trials` shows it as a table.
-    status : "converged" by the stopping rule, "max-epochs", "diverged" (weights not finite), or
-        "stopped" by the callback.
-    grey_max : grey level that stood for an activity of 1; None if unknown, as in files of format 1.
-    classes : the label of each class, as in `Dataset.classes`.
-    dataset_sha256 : `Dataset.sha256` of the data that it was trained on, None if unknown.
-    streams : the state of each random stream at the end, by which the run can go on; None if
-        unknown, as in files of format 1.
-    """
-
-    spec: RunSpec
-    rows: list[Row] = field(default_factory=list)
-    confusion: Ints = field(default_factory=lambda: np.zeros((0, 0, 0), np.int64))
-    batch_wrong: Ints | None = None
-    batch_loss: Floats | None = None
-    batch_size: Ints | None = None
-    trial_log: TrialLog | None = None
-    weights: list[Floats] = field(default_factory=list)
-    feedback_weights: list[Floats] = field(default_factory=list)
-    test_accuracy: float = float("nan")
-    status: str = "max-epochs"
-    grey_max: int | None = None
-    classes: tuple[int, ...] = ()
-    dataset_sha256: str | None = None
-    streams: dict[str, dict[str, Any]] | None = None
-
-    @property
-    def n_epochs(self) -> int:
-        """Epochs trained."""
-        return len(self.rows)
-
-    @property
-    def converged(self) -> bool:
-        """Whether the stopping rule ended the run."""
-        return self.status == "converged"
-
-    @property
-    def diverged_at(self) -> int | None:
-        """The epoch after which weights were no longer finite, if any."""
-        return self.n_epochs if self.status == "diverged" else None
-
-    @cached_property
-    def epochs(self) -> "pd.DataFrame":
-        """A row an epoch.
-
-        Columns: epoch (from 1), learning_rate, reward (mean, Q-AGREL only), error (share of wrong
-        choices in training), loss (mean), train_accuracy (percent, under the policy),
-        validation_accuracy (percent, NaN where unchecked), and angle_2, angle_3, ... (degrees
-        between the feedback and transposed forward weights into a layer, unless symmetric).
-        """
-        import pandas as pd
-
-        return pd.DataFrame(self.rows)
-
-    def predict(self, images: NDArray[np.uint8]) -> Ints:
-        """The label of the class that the network selects for each image, without exploration.
-
-        The network sees the images as it was trained to, by the run's scale.
-
-        Parameters
-        ----------
-        images : grey levels of shape (n, pixels).
-
-        Raises
-        ------
-        InputError
-            When the images do not fit the network, the run's scale is unknown, or it diverged.
-        """
-        chosen: Ints = np.array(self.classes)[self.q_values(images).argmax(axis=1)]
-        return chosen
-
-    def q_values(self, images: NDArray[np.uint8]) -> Floats:
-        """The outputs for each image, of shape (n, classes); parameters as for `predict`."""
-        blocks = network.respond(self.weights, self.presented(images))
-        return np.concatenate([layers[-1] for layers in blocks])
-
-    def activities(self, images: NDArray[np.uint8]) -> list[Floats]:
-        """Activities (n, units) of every layer: input, hidden layers, and the Q-values.
-
-        Parameters are those of `predict`.
-        """
-        blocks = network.respond(self.weights, self.presented(images))
-        return [np.concatenate(layer) for layer in zip(*blocks, strict=True)]
-
-    def presented(self, images: NDArray[np.uint8]) -> kernels.Images:
-        """Images as the kernels take them, by the run's scale and precision."""
-        if self.status == "diverged":
-            raise InputError(
-                "the weights of this run are not finite, it diverged: train with a smaller "
-                "learning rate"
-            )
-        if self.grey_max is None:
-            raise InputError(
-                "which grey level stood for an activity of 1 is not known of this run: "
-                "set its grey_max"
-            )
-        return network.presented(
-            images,
-            self.weights[0].shape[0],
-            grey_max=self.grey_max,
-            input_scale=self.spec.input_scale,
-            precision=self.spec.precision,
-        )
-
-    @cached_property
-    def trials(self) -> "pd.DataFrame | None":
-        """A row a trial; None unless the run was trained with `record_trials`.
-
-        Columns: epoch, trial (both from 1), sample (its number in the training data), class and
-        action (labels), reward, q_value (of the action, before the batch changes it),
-        prediction_error (reward less Q-value, Eq. 7), and explored (whether the action was drawn
-        at random, by Eq. 6, be it the best one or not).
-        """
-        return None if self.trial_log is None else self.trial_log.table(self.classes)
-
-    def run_trial(self, image: NDArray[np.uint8], label: int, number: int = 0) -> Trial:
-        """Show the network an image, and let it learn from what comes of its choice.
-
-        It learns as in the last epoch, but from this trial alone, and the history stays as it is.
-
-        Parameters
-        ----------
-        image : grey levels, one a pixel.
-        label : the right class, by its label.
-        number : the seed of the exploration: trials of other numbers may choose otherwise.
-
-        Raises
-        ------
-        InputError
-            When the rule does not learn by reward, the label is no class of the run, or as
-            `predict` does.
-        """
-        check_rule(self.spec)
-        if label not in self.classes:
-            raise InputError(
-                f"label: {label!r} is no class of this run, whose labels are "
-                f"{spans(self.classes)}: choose one of them"
-            )
-        scene = Scene(
-            spec=self.spec,
-            weights=self.weights,
-            feedback_weights=None if self.spec.feedback == "symmetric" else self.feedback_weights,
-            image=self.presented(np.asarray(image)[None]),
-            draws=kernels.Draws(
-                np.zeros(1, np.int64), *np.random.default_rng(number).random((2, 1))
-            ),
-            rate=self.rows[-1]["learning_rate"],
-        )
-        return play(scene, self.classes.index(label))
-
-    @property
-    def unlearnt(self) -> tuple[int, ...]:
-        """Labels of the classes that, in the last epoch, were got right no more than by chance."""
-        last = self.confusion[-1]
-        return tuple(self.classes[n] for n in diagnosis.unlearnt(last, self._right))
-
-    @property
-    def warning(self) -> str | None:
-        """A sentence on what the network has not learnt, if anything, and what to try."""
-        if self.status == "diverged":
-            return None
-        if diagnosis.is_at_chance(self.confusion[-1], self._right):
-            level = 100 * diagnosis.chance_level(self.confusion[-1], self._right)
-            found = f"{self.rows[-1]['train_accuracy']:.1f} % right in training"
-            return f"{found} is not significantly more than chance, {level:.1f} %: {self._advice}"
-        if self.unlearnt:
-            many = len(self.unlearnt) > 1
-            names = f"class{'es' * many} {spans(self.unlearnt)}"
-            verb = "are" if many else "is"
-            return f"{names} {verb} not told from the others beyond chance: {self._advice}"
-        return None
-
-    @property
-    def _right(self) -> NDArray[np.bool_]:
-        """Which action is right for which class."""
-        return np.eye(*self.confusion.shape[1:], dtype=np.bool_)
-
-    @property
-    def _advice(self) -> str:
-        more = ["more epochs"] if self.status in ("max-epochs", "stopped") else []
-        explore = ["a larger epsilon"] if self.spec.rule in LEARN_BY_REWARD else []
-        tries = [*more, "more hidden units", "a larger weight_range", *explore]
-        return f"try {', '.join(tries)}, or another learning_rate"
-
-    @cached_property
-    def batches(self) -> "pd.DataFrame | None":
-        """A row a batch: epoch, batch (both from 1), reward (Q-AGREL only), error, loss."""
-        import pandas as pd
-
-        if self.batch_wrong is None or self.batch_loss is None or self.batch_size is None:
-            return None
-        n_epochs, n_batches = self.batch_wrong.shape
-        error = (self.batch_wrong / self.batch_size).ravel()
-        return pd.DataFrame(
-            {
-                "epoch": np.repeat(np.arange(1, n_epochs + 1), n_batches),
-                "batch": np.tile(np.arange(1, n_batches + 1), n_epochs),
-                "reward": 1 - error if self.spec.rule in LEARN_BY_REWARD else np.nan,
-                "error": error,
-                "loss": (self.batch_loss / self.batch_size).ravel(),
-            }
-        )
 
 
 class _Done(NamedTuple):
@@ -297,17 +72,21 @@ def train(
         record_trials = initial.trial_log is not None
     if record_trials:
         triallog.check(spec, len(dataset.train_images) - spec.validation_size)
-    run = _Run(spec, dataset, initial, record_trials)
-    done = []
-    for each in run.epochs():
-        done.append(each if record_batches else each._replace(record=_without_batches(each.record)))
-        if on_epoch is not None and says_stop(on_epoch(Epoch(each.row, run.network))):
-            run.stop()
-    return run.history(done, record_batches)
+    run = _Run(spec, dataset, initial=initial, record_trials=record_trials)
+    return run.train(record_batches, on_epoch)
+
+
+def train_on(spec: RunSpec, dataset: Dataset, earlier: History | None) -> History:
+    """Train an earlier network on, with whatever data; where there is none, a new one.
+
+    The random streams go on too, so that no two calls draw the same numbers; epochs are counted
+    anew.
+    """
+    return _Run(*settle(spec, dataset), earlier=earlier).train()
 
 
 def _without_batches(record: kernels.Record) -> kernels.Record:
-    return record._replace(wrong=None, loss=None)
+    return record._replace(wrong=None, loss=None, reward=None)
 
 
 def _check_recorded(initial: History, batches: bool, trials: bool) -> None:
@@ -357,13 +136,12 @@ def check_continues(initial: History, spec: RunSpec, dataset: Dataset) -> None:
             f"max_epochs: {spec.max_epochs} is not more than the {initial.n_epochs} epochs of the "
             "run to go on from: choose more"
         )
-    checked = checks_of(initial.rows, spec.stop_decimals)
-    for n in range(1, len(checked) + 1):
+    epochs, checked = checks_of(spec, initial.rows)
+    for n, epoch in enumerate(epochs, start=1):
         if should_stop(checked[:n], spec.stop_checks):
             raise InputError(
-                f"stop_checks: this stopping rule ends the run to go on from at epoch "
-                f"{n * spec.validation_every}, of which it has {initial.n_epochs}: choose more "
-                "checks, or 0 for none"
+                f"stop_checks: this stopping rule ends the run to go on from at epoch {epoch}, of "
+                f"which it has {initial.n_epochs}: choose more checks, or 0 for none"
             )
 
 
@@ -386,6 +164,11 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
     """Refuse a specification that the data cannot serve (InputError)."""
     n_samples = len(dataset.train_images)
     remaining = n_samples - spec.validation_size
+    if dataset.grey_max is None and spec.input_scale == "binary":
+        raise InputError(
+            f"input_scale: the samples of {dataset.name} are values, not grey levels (uint8): "
+            "give grey, and 0 and 1 as values if they are to be binary"
+        )
     if remaining < 1:
         raise InputError(
             f"validation_size: {spec.validation_size} samples cannot be held out of the "
@@ -396,11 +179,25 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
             f"batch_size: {spec.batch_size} is more than the {remaining} training samples of "
             f"{dataset.name} that are left after validation: choose fewer"
         )
-    if (level := dataset.largest_level["train"]) > dataset.grey_max:
+    _check_payoffs(spec, dataset)
+    if dataset.grey_max is not None and (
+        (level := dataset.largest_level["train"]) > dataset.grey_max
+    ):
         raise InputError(
             f"grey_max: {dataset.grey_max} is below the largest grey level of the training images "
             f"of {dataset.name}: choose {level} or more"
         )
+
+
+def _check_payoffs(spec: RunSpec, dataset: Dataset) -> None:
+    n_classes, n_actions = dataset.n_classes, spec.n_actions(dataset.n_classes)
+    for name in ("payoff", "payoff_after"):
+        table = getattr(spec, name) or ((0.0,) * n_actions,) * n_classes
+        if (len(table), len(table[0])) != (n_classes, n_actions):
+            raise InputError(
+                f"{name}: {len(table)} rows of {len(table[0])} actions do not fit the {n_classes} "
+                f"classes of {dataset.name}: give {n_classes} rows of {n_actions}"
+            )
 
 
 _sparse_images: "WeakKeyDictionary[Dataset, dict[tuple[str, str], SparseImages]]" = (
@@ -421,64 +218,97 @@ def _sparse(dataset: Dataset, input_scale: str, precision: str) -> SparseImages:
 
 
 class _Run:
-    """The state of a run: network, random streams and validation checks so far."""
+    """The state of a run: network, random streams and validation checks so far.
+
+    It begins anew; or with the network and the streams of an earlier run, on other data perhaps;
+    or goes on from where `initial` ended.
+    """
 
     def __init__(
-        self, spec: RunSpec, dataset: Dataset, initial: History | None, record_trials: bool
+        self,
+        spec: RunSpec,
+        dataset: Dataset,
+        *,
+        earlier: History | None = None,
+        initial: History | None = None,
+        record_trials: bool = False,
     ) -> None:
         self.spec, self.dataset, self.initial = spec, dataset, initial
         self.status, self.record_trials = "max-epochs", record_trials
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
-        self.n_samples = len(dataset.train_images)
+        self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         # one stream for each purpose, so that every rule sees the same start and sample order
-        streams = np.random.SeedSequence(spec.seed).spawn(4)
-        forward, feedback, self.orders, self.exploration = map(np.random.default_rng, streams)
-        self.streams = {"orders": self.orders, "exploration": self.exploration}
-        self.network = self._start(forward, feedback)
+        streams = map(np.random.default_rng, np.random.SeedSequence(spec.seed).spawn(5))
+        forward, feedback, self.orders, self.exploration, self.chances = streams
+        self.payoffs = network.payoffs(spec, dataset.n_classes)
+        self.network = self._start(forward, feedback, earlier or initial)
         self.work = network.workspace(self.network, spec.batch_size)
         self.policy = network.policy(spec)
         n_trained = self.n_samples - spec.validation_size
         firsts = np.arange(0, n_trained, spec.batch_size)
         self.batch_sizes = np.minimum(spec.batch_size, n_trained - firsts)
+        self._take_streams(earlier)
         self.fixed_order = self.orders.permutation(self.n_samples)
-        self.checks: list[float] = []
-        if initial is not None:
-            self._go_on(initial)
+        self._take_streams(initial)
+        self.checks = [] if initial is None else checks_of(spec, initial.rows)[1]
 
     def _start(
-        self, forward: np.random.Generator, feedback: np.random.Generator
+        self,
+        forward: np.random.Generator,
+        feedback: np.random.Generator,
+        trained: History | None,
     ) -> kernels.Network:
-        """The network before the first epoch: drawn, or that of the run to go on from."""
+        """The network before the first epoch: drawn, or one that is trained."""
         spec, separate = self.spec, self.spec.feedback != "symmetric"
         back: list[Floats] = []
-        if self.initial is None:
-            widths = (self.dataset.train_images.shape[1], *spec.hidden, self.dataset.n_classes)
+        if trained is None:
+            n_actions = spec.n_actions(self.n_classes)
+            widths = (self.dataset.train_images.shape[1], *spec.hidden, n_actions)
             weights = network.draw_weights(widths, spec.weight_range, forward, spec.precision)
             if separate:
                 back = network.draw_weights(widths, spec.feedback_range, feedback, spec.precision)
         else:
-            weights, back = self.initial.weights, self.initial.feedback_weights
+            weights, back = (
+                [matrix.astype(spec.precision) for matrix in matrices]
+                for matrices in (trained.weights, trained.feedback_weights)
+            )
         return network.pack(weights, back if separate else None, spec.feedback == "learned")
 
-    def _go_on(self, initial: History) -> None:
-        """Take the state of a run at its end."""
-        assert initial.streams is not None
-        for name, stream in self.streams.items():
-            stream.bit_generator.state = initial.streams[name]
-        self.checks = checks_of(initial.rows, self.spec.stop_decimals)
+    @property
+    def streams(self) -> dict[str, np.random.Generator]:
+        """The random streams that are drawn from every epoch."""
+        return {"orders": self.orders, "exploration": self.exploration, "chances": self.chances}
+
+    def _take_streams(self, before: History | None) -> None:
+        """Go on where the streams of a run ended, if there is one."""
+        if before is not None:
+            assert before.streams is not None
+            for name, stream in self.streams.items():
+                stream.bit_generator.state = before.streams[name]
+
+    def train(self, record_batches: bool = False, on_epoch: OnEpoch | None = None) -> History:
+        """Train until the run ends or the callback stops it."""
+        done = []
+        for each in self.epochs():
+            record = each.record if record_batches else _without_batches(each.record)
+            done.append(each._replace(record=record))
+            if on_epoch is not None and says_stop(on_epoch(Epoch(each.row, self.network))):
+                self.stop()
+        return self.history(done, record_batches)
 
     def epochs(self) -> Iterator[_Done]:
         """Train epoch after epoch, until the run ends by one of its rules or is stopped."""
         n_before = 0 if self.initial is None else self.initial.n_epochs
         for epoch in range(n_before + 1, self.spec.max_epochs + 1):
+            self.payoffs = network.payoffs(self.spec, self.n_classes, epoch)
             held_out, trained = self._split()
             record, log = self._train(trained, self.spec.rate(epoch))
             row = self._row(epoch, record)
             if not np.isfinite(self.network.weights).all():
                 self.status = "diverged"
-            elif epoch % self.spec.validation_every == 0:
+            elif self.spec.validation_size and epoch % self.spec.validation_every == 0:
                 row["validation_accuracy"] = self._accuracy(self.train_images, held_out)
-                self.checks.append(round(row["validation_accuracy"], self.spec.stop_decimals))
+                self.checks += checks_of(self.spec, [row])[1]
                 if should_stop(self.checks, self.spec.stop_checks):
                     self.status = "converged"
             self.is_over = self.status != "max-epochs" or epoch == self.spec.max_epochs
@@ -504,6 +334,7 @@ class _Run:
             feedback_weights=network.unpack(self.network, self.network.feedback),
             status=self.status,
             grey_max=self.dataset.grey_max,
+            inputs="levels" if self.dataset.has_levels else "values",
             classes=self.dataset.classes,
             dataset_sha256=self.dataset.sha256,
             streams={name: dict(each.bit_generator.state) for name, each in self.streams.items()},
@@ -512,6 +343,8 @@ class _Run:
             history.batch_wrong = self._all("batch_wrong", [record.wrong for record in records])
             history.batch_loss = self._all("batch_loss", [record.loss for record in records])
             history.batch_size = self.batch_sizes
+            if self.spec.has_own_rewards:
+                history.batch_reward = self._all("batch_reward", [each.reward for each in records])
         if history.status != "diverged":
             history.test_accuracy = self.test_accuracy()
         return history
@@ -536,13 +369,14 @@ class _Run:
 
     def _train(self, order: Ints, rate: float) -> tuple[kernels.Record, TrialLog | None]:
         explores = self.spec.rule in LEARN_BY_REWARD
-        uniforms = self.exploration.random((2, order.size if explores else 0))
+        is_chancy = self.spec.reward_omission > 0 or self.spec.reward_flip > 0
+        actions = self.exploration.random((2, order.size if explores else 0))
+        chances = self.chances.random((2, order.size if is_chancy else 0))
         n_logged = order.size if self.record_trials else 0
-        record = network.record(self.network, self.batch_sizes.size, n_logged)
-        draws = kernels.Draws(order, *uniforms)
-        kernels.train_epoch(
-            self.network, self.work, self.train_images, draws, self.policy, rate, record
-        )
+        record = network.record(self.network, self.batch_sizes.size, self.n_classes, n_logged)
+        draws = kernels.Draws(order, *actions, *chances)
+        shared = self.network, self.work, self.train_images
+        kernels.train_epoch(*shared, draws, self.payoffs, self.policy, rate, record)
         if not self.record_trials:
             return record, None
         explored = draws.explore < self.policy.epsilon
@@ -560,6 +394,10 @@ class _Run:
             "train_accuracy": 100 * (1 - error),
             "validation_accuracy": float("nan"),
         }
+        if self.spec.has_own_rewards:
+            earnable = record.confusion.sum(axis=1) * network.best_rewards(self.payoffs)
+            row["reward"] = math.fsum(record.reward) / n_trained
+            row["optimal_reward"] = math.fsum(earnable) / n_trained
         if self.spec.feedback != "symmetric":
             degrees = np.zeros(self.network.width.size)
             kernels.feedback_angles(self.network, degrees)
@@ -567,12 +405,14 @@ class _Run:
         return row
 
     def _accuracy(self, images: kernels.Images, order: Ints) -> float:
-        """Percent of the samples that are classified rightly, without exploration."""
+        """Percent of the samples for which, without exploration, a right action is selected."""
         choices = network.choose(self.network, self.work, images, order)
-        return 100 * int((choices == images.label[order]).sum()) / order.size
+        return 100 * int(self.payoffs.right[images.label[order], choices].sum()) / order.size
 
     def test_accuracy(self) -> float:
-        """Percent of the test samples that are classified rightly."""
+        """Percent of the test samples that are classified rightly; NaN if there are none."""
+        if not self.test_images.label.size:
+            return math.nan
         return self._accuracy(self.test_images, np.arange(self.test_images.label.size))
 
 
@@ -581,7 +421,13 @@ def should_stop(checks: list[Any], n_equal: int) -> bool:
     return 0 < n_equal <= len(checks) and len(set(checks[-n_equal:])) == 1
 
 
-def checks_of(rows: Sequence[Row], decimals: int) -> list[float]:
-    """The validation accuracies that there are, rounded as the stopping rule compares them."""
-    checks = (row["validation_accuracy"] for row in rows)
-    return [round(accuracy, decimals) for accuracy in checks if not math.isnan(accuracy)]
+def checks_of(spec: RunSpec, rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """Epochs that the stopping rule looks at, and their validation accuracies, as it rounds them.
+
+    Earlier ones than a switch of payoffs are of another task.
+    """
+    first = spec.payoff_switch or 1
+    checked = [row for row in rows if row["epoch"] >= first]
+    checked = [row for row in checked if not math.isnan(row["validation_accuracy"])]
+    accuracies = [round(row["validation_accuracy"], spec.stop_decimals) for row in checked]
+    return [row["epoch"] for row in checked], accuracies

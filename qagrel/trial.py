@@ -4,7 +4,7 @@ The kernels do the work, on a batch of one; here their buffers are read out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,7 +35,8 @@ class Trial:
     changes : of the weights (Eqs. 8-13); the feedback weights change by the same amounts where
         they learn, but nothing is fed back to the input.
     signals : fb of the hidden layers (Eqs. 10, 12) and z of the outputs (1 for the winner).
-    winner, target : the selected and the right action.
+    winner, target : the selected action, and the class of the input: by the paper's rewards the
+        action that is right.
     reward, delta : the outcome and its prediction error (Eq. 7).
     """
 
@@ -64,10 +65,12 @@ def run_trial(
     Parameters
     ----------
     spec : hidden layers, learning rate, policy, kind of feedback, ranges of the initial weights,
-        and the seed of these; what concerns the data and the course of training has no effect.
-    number : the seed of the input (tenths from 0 to 1), the right action and the exploration;
-        trials of other numbers meet the same network.
+        payoffs and the chances of rewards, and the seed of these; what concerns the data and the
+        course of training has no effect.
+    number : the seed of the input (tenths from 0 to 1), its class, the exploration and the
+        chances of the reward; trials of other numbers meet the same network.
     draw : which of the seed's networks it is.
+    n_actions : as many as classes; where the run has a `payoff`, that says how many there are.
 
     Raises
     ------
@@ -75,14 +78,18 @@ def run_trial(
         When the rule does not learn by reward.
     """
     check_rule(spec)
+    n_classes = n_actions if spec.payoff is None else len(spec.payoff)
+    n_actions = spec.n_actions(n_classes)
     weights, feedback_weights = _draw_network(spec, draw, (n_inputs, *spec.hidden, n_actions))
     generator = np.random.default_rng([spec.seed, draw, number])
     grey = generator.integers(0, GREY_LEVELS, n_inputs, np.uint8, endpoint=True)
-    target = int(generator.integers(n_actions))
-    draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((2, 1)))
+    target = int(generator.integers(n_classes))
+    draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((4, 1)))
     levels = network.input_levels(GREY_LEVELS, "grey", "float64")
     image = network.sparse_images(grey[None, :], np.zeros(1, np.uint8), levels)
-    return play(Scene(spec, weights, feedback_weights, image, draws, spec.learning_rate), target)
+    payoffs, rate = network.payoffs(spec, n_classes), spec.learning_rate
+    scene = Scene(spec, weights, feedback_weights, image, draws, payoffs, rate)
+    return play(scene, target)
 
 
 def check_rule(spec: RunSpec) -> None:
@@ -100,19 +107,21 @@ class Scene:
     feedback_weights: list[Floats] | None
     image: kernels.Images  # one
     draws: kernels.Draws
+    payoffs: kernels.Payoffs
     rate: float
 
 
 def play(scene: Scene, target: int) -> Trial:
-    """Show the network the image, and let it learn; `target` is the right action."""
+    """Show the network the image, and let it learn; `target` is the class of the image."""
     net, work = _learn(scene, target)
     sums = _vectors(net, work, work.activity)
     winner, delta = int(work.chosen[0]), float(work.modulator[0])
     reward, after = float(work.reward[0]), network.unpack(net, net.weights)
     # The kernel leaves the signals times alpha and delta.  They do not depend on the outcome, so
-    # they are read after the one that is the greater surprise, whose delta is never zero.
-    surprise = winner if sums[-1][winner] < 0.5 else (winner + 1) % sums[-1].size
-    net, work = _learn(scene, surprise)
+    # they are read after the greater surprise of a reward of 1 and none: its delta is never zero.
+    surprise = np.full(scene.payoffs.reward.shape, float(sums[-1][winner] < 0.5))
+    certain = scene.payoffs._replace(reward=surprise, omission=0.0, flip=0.0)
+    net, work = _learn(replace(scene, payoffs=certain), target)
     scale = work.signal.dtype.type(scene.rate * float(work.modulator[0]))  # rounded as there
     weights, feedback_weights = scene.weights, scene.feedback_weights
     return Trial(
@@ -151,9 +160,8 @@ def _learn(scene: Scene, target: int) -> tuple[kernels.Network, kernels.Workspac
     net = network.pack(scene.weights, scene.feedback_weights, spec.feedback == "learned")
     work = network.workspace(net, 1)
     image = scene.image._replace(label=np.array([target]))
-    record = network.record(net, 1)
-    policy = network.policy(spec)
-    kernels.train_epoch(net, work, image, scene.draws, policy, scene.rate, record)
+    record, policy = network.record(net, 1, len(scene.payoffs.reward)), network.policy(spec)
+    kernels.train_epoch(net, work, image, scene.draws, scene.payoffs, policy, scene.rate, record)
     return net, work
 
 

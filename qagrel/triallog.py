@@ -27,20 +27,19 @@ class TrialLog(NamedTuple):
     value: NDArray[Any]  # Q-value of the action, in the precision of the run
     explored: NDArray[Any]
 
-    def table(self, classes: Sequence[Any]) -> "pd.DataFrame":
+    def table(self, classes: Sequence[Any], actions: NDArray[Any]) -> "pd.DataFrame":
         """A row a trial, see `History.trials`."""
         import pandas as pd
 
         n_epochs, n_trials = self.sample.shape
         flat = TrialLog(*(array.ravel() for array in self))
-        label = np.array(classes)
         return pd.DataFrame(
             {
                 "epoch": np.repeat(np.arange(1, n_epochs + 1, dtype=np.int32), n_trials),
                 "trial": np.tile(np.arange(1, n_trials + 1, dtype=np.int32), n_epochs),
                 "sample": flat.sample,
-                "class": label[flat.target],
-                "action": label[flat.action],
+                "class": np.array(classes)[flat.target],
+                "action": actions[flat.action],
                 "reward": flat.reward,
                 "q_value": flat.value,
                 "prediction_error": flat.reward - flat.value.astype(np.float64),  # Eq. 7

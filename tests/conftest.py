@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import gzip
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from helpers import Ended, dataset_from, idx_bytes
 
 from qagrel import Dataset, cli, sweep
+
+# A shell starts what runs in the background with interruptions ignored, by all it starts in turn:
+# the tests that interrupt a process would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def deterministic(max_examples: int) -> hypothesis.settings:
     )
 
 
-def compiled_only(reason: str) -> pytest.MarkDecorator:
+def where_compiled(reason: str) -> pytest.MarkDecorator:
     """Leave a test out where nothing is compiled."""
     return pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason=reason)
 

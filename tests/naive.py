@@ -31,6 +31,9 @@ class Settings:
     loss: str = "cross-entropy"  # or "squared-error"; of error-bp only
     epsilon: float = 0.02
     temperature: float = 1.0
+    payoff: Matrix | None = None  # [class][action]; 1 for the right action and 0 for others
+    omission: float = 0.0
+    flip: float = 0.0
 
     def __post_init__(self) -> None:
         assert self.rule in ("q-agrel", "error-bp"), self.rule
@@ -45,6 +48,7 @@ class Outcome:
     selected: int
     loss: float
     modulator: float  # delta of Q-AGREL; -1 for error-BP, which descends its error
+    reward: float  # of Q-AGREL; for error-BP 1 where the choice is right, else 0
     top: list[float]  # what the output units send down: z of Q-AGREL, e of error-BP
 
 
@@ -55,8 +59,9 @@ class Batch:
     weights: Matrices
     feedback: Matrices
     increments: Matrices  # mean over the trials, not yet multiplied by the learning rate
-    selected: list[int]  # the class chosen in each trial
-    rewards: list[float]  # 1 where it was the right one, else 0
+    selected: list[int]  # the action chosen in each trial
+    rewards: list[float]  # what it earned: in the paper 1 where it was right, else 0
+    wrong: list[bool]  # whether another one pays more for the class
     loss: float  # mean over the trials
 
 
@@ -129,6 +134,44 @@ def one_hot(n: int, index: int) -> list[float]:
     return [1.0 if unit == index else 0.0 for unit in range(n)]
 
 
+def payoffs(settings: Settings, label: int, n_actions: int) -> Vector:
+    """What each action pays for a class."""
+    return one_hot(n_actions, label) if settings.payoff is None else settings.payoff[label]
+
+
+def is_wrong(payoff: Vector, selected: int) -> bool:
+    """Whether another action than the selected one pays more."""
+    return any(other > payoff[selected] for other in payoff)
+
+
+def reward_received(
+    payoff: Vector, selected: int, settings: Settings, u_omit: float, u_flip: float
+) -> float:
+    """r: nothing if u_omit < omission; mirrored between the extremes if u_flip < flip."""
+    if u_omit < settings.omission:
+        return 0.0
+    earned = payoff[selected]
+    if u_flip < settings.flip:
+        return max(payoff) - (earned - min(payoff))
+    return earned
+
+
+def best_expected_reward(payoff: Vector, omission: float, flip: float) -> float:
+    """What the best action for a class earns on average: four outcomes, by their chances."""
+
+    def expected(earned: float) -> float:
+        mirrored = max(payoff) - (earned - min(payoff))
+        outcomes = [
+            (omission * flip, 0.0),
+            (omission * (1 - flip), 0.0),
+            ((1 - omission) * flip, mirrored),
+            ((1 - omission) * (1 - flip), earned),
+        ]
+        return math.fsum(chance * reward for chance, reward in outcomes)
+
+    return max(expected(earned) for earned in payoff)
+
+
 def reward_prediction_error(reward: float, q_selected: float) -> float:
     """delta = r - q_s (Eq. 7)."""
     return reward - q_selected
@@ -151,19 +194,28 @@ def cross_entropy(q: Vector, label: int) -> float:
 
 
 def outcome_q_agrel(
-    q: Vector, label: int, settings: Settings, u_explore: float, u_select: float
+    q: Vector,
+    label: int,
+    settings: Settings,
+    u_explore: float,
+    u_select: float,
+    u_omit: float = 1.0,
+    u_flip: float = 1.0,
 ) -> Outcome:
-    """The winner alone sends feedback; the reward is 1 for the right class, else 0 (Eq. 7)."""
+    """The winner alone sends feedback; all learn from the reward (Eq. 7)."""
     selected = select_action(q, settings, u_explore, u_select)
-    delta = reward_prediction_error(1.0 if selected == label else 0.0, q[selected])
-    return Outcome(selected, 0.5 * delta**2, delta, one_hot(len(q), selected))
+    payoff = payoffs(settings, label, len(q))
+    reward = reward_received(payoff, selected, settings, u_omit, u_flip)
+    delta = reward_prediction_error(reward, q[selected])
+    return Outcome(selected, 0.5 * delta**2, delta, reward, one_hot(len(q), selected))
 
 
 def outcome_error_bp(q: Vector, label: int, loss: str) -> Outcome:
     """All outputs send their errors (Eqs. 15-18); the choice is the best action."""
     target = one_hot(len(q), label)
     value = cross_entropy(q, label) if loss == "cross-entropy" else squared_error(q, target)
-    return Outcome(best_action(q), value, -1.0, output_error(q, target, loss))
+    selected = best_action(q)
+    return Outcome(selected, value, -1.0, target[selected], output_error(q, target, loss))
 
 
 # 4. Backward pass
@@ -236,11 +288,14 @@ def train_batch(
     settings: Settings,
     u_explore: Vector = (),
     u_select: Vector = (),
+    u_omit: Vector = (),
+    u_flip: Vector = (),
 ) -> Batch:
     """One update from a batch of trials.
 
     Symmetric feedback is the weights themselves, before and after: `feedback` is then not read.
-    Trial b uses u_explore[b] and u_select[b]; error-BP needs neither.
+    Trial b uses u_explore[b] and u_select[b], and u_omit[b] and u_flip[b] if there are such;
+    error-BP needs none.
     """
     symmetric = settings.feedback == "symmetric"
     down = weights if symmetric else feedback
@@ -248,7 +303,8 @@ def train_batch(
     for b, (x, label) in enumerate(zip(inputs, labels, strict=True)):
         activities = forward(weights, x)
         if settings.rule == "q-agrel":
-            out = outcome_q_agrel(activities[-1], label, settings, u_explore[b], u_select[b])
+            chances = [u[b] for u in (u_explore, u_select, u_omit, u_flip) if u]
+            out = outcome_q_agrel(activities[-1], label, settings, *chances)
         else:
             out = outcome_error_bp(activities[-1], label, settings.loss)
         gates = open_gates(activities)
@@ -262,7 +318,11 @@ def train_batch(
         feedback=new if symmetric else updated_feedback(down, rate, increments, settings.feedback),
         increments=increments,
         selected=[out.selected for out in outcomes],
-        rewards=[float(out.selected == t) for out, t in zip(outcomes, labels, strict=True)],
+        rewards=[out.reward for out in outcomes],
+        wrong=[
+            is_wrong(payoffs(settings, label, len(out.top)), out.selected)
+            for out, label in zip(outcomes, labels, strict=True)
+        ],
         loss=math.fsum(out.loss for out in outcomes) / len(outcomes),
     )
 
@@ -276,20 +336,18 @@ def train_epoch(
     batch_size: int,
     rate: float,
     settings: Settings,
-    u_explore: Vector = (),
-    u_select: Vector = (),
+    *uniforms: Vector,
 ) -> list[Batch]:
     """The batches of an epoch; the last may be smaller, and holds the weights at the end.
 
-    `order` lists the samples to learn from; u_explore[i] and u_select[i] belong to order[i].
+    `order` lists the samples to learn from; uniforms[...][i] belong to order[i].
     """
     batches: list[Batch] = []
     for first in range(0, len(order), batch_size):
         part = slice(first, first + batch_size)
         x, t = [inputs[i] for i in order[part]], [labels[i] for i in order[part]]
-        batch = train_batch(
-            weights, feedback, x, t, rate, settings, u_explore[part], u_select[part]
-        )
+        drawn = [u[part] for u in uniforms]
+        batch = train_batch(weights, feedback, x, t, rate, settings, *drawn)
         weights, feedback = batch.weights, batch.feedback
         batches.append(batch)
     return batches
@@ -303,10 +361,12 @@ def choose(weights: Matrices, inputs: Matrix) -> list[int]:
     return [best_action(forward(weights, x)[-1]) for x in inputs]
 
 
-def confusion(labels: Sequence[int], selected: Sequence[int], n_classes: int) -> list[list[int]]:
-    """counts[true class][selected class]."""
-    pairs = list(zip(labels, selected, strict=True))
-    return [[pairs.count((t, s)) for s in range(n_classes)] for t in range(n_classes)]
+def confusion(
+    labels: Sequence[int], selected: Sequence[int], n_classes: int, n_actions: int | None = None
+) -> list[list[int]]:
+    """counts[true class][selected action]; by default there are as many."""
+    pairs, actions = list(zip(labels, selected, strict=True)), range(n_actions or n_classes)
+    return [[pairs.count((t, s)) for s in actions] for t in range(n_classes)]
 
 
 def angle(a: Matrix, b: Matrix) -> float:

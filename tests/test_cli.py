@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numba
 import pandas as pd
 import pytest
-from helpers import QAGREL, Ended
+from helpers import QAGREL, Ended, is_refused, where_compiled
 
 import qagrel
-from qagrel import cli, datasets, history, store, sweep, training
+from qagrel import cli, console, datasets, history, store, sweep, training
 
 DIVERGING = ["--weight-range", "1e38"]
 without_overflow_warnings = pytest.mark.filterwarnings(  # which NumPy gives without the JIT
@@ -135,7 +134,13 @@ OTHER = {  # for every field a value that is not its default, and how to write i
     "learning_rate_end": (3.0, "3"),
     "learning_rate_spacing": ("linear", "linear"),
     "precision": ("float64", "float64"),
+    "payoff": (((1.0, -0.5, 0.0), (0.0, 1e-3, 1.0)), "1,-.5,0;0,1e-3,1"),
+    "payoff_switch": (9, "9"),
+    "payoff_after": (((0.0, 1.0), (1.0, 0.0)), "0,1; 1,0"),
+    "reward_omission": (0.25, "0.25"),
+    "reward_flip": (1.0, "1"),
 }
+PARTNERS = {"payoff_switch": "payoff_after", "payoff_after": "payoff_switch"}
 
 
 def spec_of(args: list[str]) -> qagrel.RunSpec:
@@ -145,9 +150,10 @@ def spec_of(args: list[str]) -> qagrel.RunSpec:
 
 @pytest.mark.parametrize("field", qagrel.RunSpec.model_fields)
 def test_every_field_of_a_specification_is_an_option(field: str) -> None:
-    value, text = OTHER[field]
-    args = [f"--{field.replace('_', '-')}", text]
-    assert spec_of(args) == qagrel.RunSpec(**{field: value}) != qagrel.RunSpec()
+    fields = [field, PARTNERS.get(field, field)]
+    args = [word for name in fields for word in (f"--{name.replace('_', '-')}", OTHER[name][1])]
+    values = {name: OTHER[name][0] for name in fields}
+    assert spec_of(args) == qagrel.RunSpec(**values) != qagrel.RunSpec()
 
 
 def test_options_have_the_defaults_of_a_specification() -> None:
@@ -475,23 +481,6 @@ def test_an_interruption_elsewhere_is_told_too(
     assert ended.err.strip().startswith("qagrel: stopped; what was written before is whole")
 
 
-@pytest.mark.parametrize("args", [["train", "--help"], ["data", "info", "digits"]])
-def test_a_reader_that_is_gone_is_no_fault(args: list[str]) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run([*QAGREL, *args], stdout=writer, stderr=subprocess.PIPE)
-    os.close(writer)
-    assert done.stderr == b""
-
-
-def test_without_a_reader_of_errors_the_exit_code_still_tells() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run([*QAGREL, "trian"], stderr=writer)
-    os.close(writer)
-    assert done.returncode == 2
-
-
 # --- predict --------------------------------------------------------------------------------
 
 
@@ -547,13 +536,13 @@ def test_a_diverged_run_predicts_nothing(
 
 COMPILES = """
 import numba
-from qagrel import cli
+from qagrel import console
 
 @numba.njit(cache=True)
 def double(x):
     return 2 * x
 
-@cli.compiles
+@console.compiles
 def command(number):
     print(double(number), double(1.5 * number))
 
@@ -561,7 +550,7 @@ command(number=2)
 """
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+@where_compiled("nothing is compiled")
 def test_compiling_is_told_once_and_only_where_it_happens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -573,7 +562,7 @@ def test_compiling_is_told_once_and_only_where_it_happens(
         done = subprocess.run([sys.executable, script], capture_output=True, text=True)
         assert done.stdout == "4 6.0\n"
         told.append(done.stderr)
-    assert told == [f"{cli.COMPILING}\n", ""]
+    assert told == [f"qagrel: {console.COMPILING}\n", ""]
 
 
 def test_every_command_that_trains_tells_that_it_compiles() -> None:
@@ -706,17 +695,33 @@ def test_predict_uses_the_scale_of_the_run(
     assert elsewhere.err == ""  # the same data
 
 
-def test_predict_says_that_other_data_are_darker(
-    run: Callable[..., Ended], patches: qagrel.Dataset, tmp_path: Path
+@pytest.mark.parametrize(("first", "second"), [("light", "dark"), ("dark", "light")])
+def test_predict_says_that_other_data_are_darker_or_brighter(
+    run: Callable[..., Ended], patches: qagrel.Dataset, tmp_path: Path, first: str, second: str
 ) -> None:
     dark = {f"{part}_images": getattr(patches, f"{part}_images") // 9 for part in ("train", "test")}
     datasets.export(patches, tmp_path / "light")
     datasets.export(dataclasses.replace(patches, **dark), tmp_path / "dark")
     options = ["--hidden", "4", "--max-epochs", "2", "--validation-size", "9", "--batch-size", "3"]
-    run("train", "--dataset", tmp_path / "light", *options, "--out", tmp_path / "run.npz")
-    ended = run("predict", tmp_path / "run.npz", "--dataset", tmp_path / "dark")
+    run("train", "--dataset", tmp_path / first, *options, "--out", tmp_path / "run.npz")
+    ended = run("predict", tmp_path / "run.npz", "--dataset", tmp_path / second)
     assert (ended.code, ended.err.count("\n")) == (0, 1)
-    assert "its grey levels end at 23, but in the run 209 stood for an activity of 1" in ended.err
+    level = {"light": 209, "dark": 23}
+    assert (
+        f"its grey levels end at {level[second]}, but in the run {level[first]} stood for an "
+        f"activity of 1: it sees these images {'darker' if first == 'light' else 'brighter'}\n"
+    ) in ended.err
+
+
+def test_a_scale_that_training_goes_beyond_is_refused_in_one_line(
+    run: Callable[..., Ended],
+) -> None:
+    ended = run("train", "--dataset", "digits", "--grey-max", "8")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "qagrel: grey_max: 8 is below the largest grey level of the training images of digits: "
+        "choose 16 or more\n"
+    )
 
 
 def test_predict_says_that_the_data_have_changed(
@@ -882,3 +887,55 @@ def test_trials_are_kept_on_request(
     trials = qagrel.load(tmp_path / "run.npz").trials
     assert len(table) == 6 * 20
     pd.testing.assert_frame_equal(table, trials, check_dtype=False)
+
+
+# --- rewards ---------------------------------------------------------------------------------
+
+GO = ["--payoff", "1,0;-1,0;0,.5", "--reward-flip", "0.1"]
+
+
+def test_the_summary_compares_the_reward_with_the_best(
+    run: Callable[..., Ended], tiny: list[object]
+) -> None:
+    ended = run(*tiny, *GO)
+    assert "12-6-5-2" in ended.out
+    [line] = [line for line in ended.out.splitlines() if line.startswith("  reward ")]
+    pattern = r"  reward +-?0\.\d{3} a trial in the last epoch; the best policy expects 0\.\d{3}"
+    assert re.fullmatch(pattern, line)
+    assert "  reward " not in run(*tiny).out
+
+
+def test_predict_shows_actions_where_there_is_a_payoff(
+    run: Callable[..., Ended], tiny: list[object], tmp_path: Path
+) -> None:
+    run(*tiny, *GO, "--out", tmp_path / "run.npz")
+    trained = qagrel.load(tmp_path / "run.npz")
+    results = strict_json(run("predict", tmp_path / "run.npz", "--json").out)
+    (a, _), (_, b), (_, c) = results["confusion"]
+    assert results["accuracy"] == pytest.approx(trained.test_accuracy)
+    assert results["accuracy"] == pytest.approx(100 * (a + b + c) / 12)
+    first, _, _, actions, *rows = run("predict", tmp_path / "run.npz").out.splitlines()
+    assert first.startswith(f"{results['accuracy']:.2f} %")
+    assert actions.split() == ["true", "0", "1"]
+    assert [row.split()[0] for row in rows] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--payoff", "1,x"], "'1,x' is no table of rewards such as '1,0;0,1'"),
+        (["--payoff", ""], "'' is no table of rewards such as '1,0;0,1'"),
+        (["--payoff", "1,0;0"], "payoff: ((1.0, 0.0), (0.0,)) is not possible: give a row for"),
+        (["--payoff", "1,0;0,1"], "payoff: 2 rows of 2 actions do not fit the 3 classes of "),
+        (["--payoff", "nan,0;0,1"], "payoff: ((nan, 0.0), (0.0, 1.0)) is not possible: give numb"),
+        (["--payoff-switch", "5"], "payoff_switch: it has no effect without payoff_after"),
+        (["--reward-flip", "2"], "reward_flip: 2.0 is not possible"),
+        ([*GO, "--rule", "error-bp"], "payoff: error-bp is told the right answer"),
+    ],
+)
+def test_impossible_rewards_are_refused(
+    run: Callable[..., Ended], tiny: list[object], options: list[str], message: str
+) -> None:
+    ended = run(*tiny, *options)
+    assert is_refused(ended)
+    assert message in ended.err

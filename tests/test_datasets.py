@@ -22,6 +22,7 @@ from helpers import deterministic, idx_bytes
 from qagrel import datasets, idx
 from qagrel.datasets import CHECKSUMS, FILES, Dataset, load_dataset
 from qagrel.errors import InputError
+from qagrel.folder import find
 from qagrel.labels import spans
 
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES.values()
@@ -84,7 +85,9 @@ def test_a_folder_is_read(idx_folder: Folder, compress: bool) -> None:
 
 def test_the_decompressed_form_comes_first(idx_folder: Folder) -> None:
     folder = idx_folder()
-    (folder / f"{IMAGES}.gz").write_bytes(b"never read")
+    copy = folder / f"{IMAGES}.gz"
+    copy.write_bytes(gzip.compress((folder / IMAGES).read_bytes()))
+    assert find(folder)["train_images"] == [folder / IMAGES, copy]
     assert len(load_dataset(folder).train_images) == 30
 
 
@@ -253,7 +256,9 @@ def test_an_unknown_name_is_refused_with_a_hint(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "nothing/there", "nul\0", "x" * 300, __file__])
 def test_what_is_no_folder_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match=r"no data set and no folder|File name too long"):
+    with pytest.raises(
+        InputError, match=r"no data set and no folder|name too long|is a file: name"
+    ):
         load_dataset(name)
 
 
@@ -262,7 +267,9 @@ def test_a_missing_file_is_named(idx_folder: Folder, file: str) -> None:
     folder = idx_folder()
     (folder / file).unlink()
     (folder / file).mkdir()  # nor is a folder a file
-    with pytest.raises(InputError, match=rf"tiny holds no {file} or {file}\.gz: copy it there"):
+    with pytest.raises(
+        InputError, match=rf"tiny holds no {file} or {file}\.gz, but {file}/: copy it"
+    ):
         load_dataset(folder)
 
 
@@ -274,7 +281,8 @@ def test_only_known_names_are_fetched() -> None:
 def test_importing_takes_none_of_the_large_packages() -> None:
     program = (
         "import sys, qagrel.datasets\n"
-        "sys.exit(bool({'sklearn', 'pooch', 'tqdm', 'pandas', 'requests'} & set(sys.modules)))"
+        "large = {'sklearn', 'scipy', 'pooch', 'tqdm', 'pandas', 'requests'}\n"
+        "sys.exit(bool(large & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
@@ -301,10 +309,15 @@ def test_arrays_that_do_not_fit_are_refused(
         dataclasses.replace(digits, **{field: array})
 
 
-def test_a_part_without_samples_is_refused(digits: Dataset) -> None:
+def test_files_without_samples_are_refused(digits: Dataset) -> None:
     none = {"test_images": digits.test_images[:0], "test_labels": digits.test_labels[:0]}
     with pytest.raises(InputError, match="0 images"):
         dataclasses.replace(digits, **none)
+
+
+def test_grey_levels_need_a_scale(digits: Dataset) -> None:
+    with pytest.raises(InputError, match=r"train_images are uint8 .* give float32 or float64"):
+        dataclasses.replace(digits, grey_max=None)
 
 
 # --- fetching -------------------------------------------------------------------------------
@@ -508,7 +521,7 @@ def real_mnist(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     shared = Path(__file__).parents[2] / "shared"
     if not (datasets.data_dir() / "mnist").is_dir() and (shared / "mnist").is_dir():
         monkeypatch.setenv("QAGREL_DATA_DIR", str(shared))
-    if len(idx.find(datasets.data_dir() / "mnist")) < len(FILES):
+    if len(find(datasets.data_dir() / "mnist")) < len(FILES):
         pytest.skip("the four MNIST files are in neither the data directory nor ../shared")
     return load_dataset("mnist", download=False)
 
@@ -598,17 +611,18 @@ def test_black_images_are_refused(idx_folder: Folder, part: str) -> None:
 
 IMPOSSIBLE = {
     "name": ["", None, 1],
-    "grey_max": [0, -1, 256, 300, float("nan"), 16.0, True, np.True_, "16", None],
+    "grey_max": [0, -1, 256, 300, float("nan"), 16.0, True, np.True_, "16"],
     "classes": [
         None,
         10,
         tuple(range(9)),
         (*range(9), 8),
         tuple(range(9, -1, -1)),
-        (*range(9), 256),
+        (*range(9), "9"),
+        (*range(9), 9.5),
     ],
     "n_classes": [1, 0, -1, 257, 10.0, True, None],
-    "image_shape": [None, 8, (64,), (8, 8, 1), (8.0, 8), (0, 64), (-8, -8), (True, 64), "88"],
+    "image_shape": [None, 8, (), (8.0, 8), (0, 64), (-8, -8), (True, 64), "88"],
     "train_images": [None, [[0]], np.zeros(5, np.uint8), np.uint8(1)],
     "test_labels": [None, [0], np.uint8(1)],
 }

@@ -17,6 +17,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 import pytest
+from helpers import where_compiled
 
 from qagrel import History, RunSpec, store, sweep, train
 from qagrel.datasets import data_dir
@@ -33,9 +34,7 @@ TARGETS: dict[str, set[str]] = {  # CPU names of LLVM, and what their code needs
     "skylake-avx512": AVX2 | AVX512,
 }
 
-compiled_only = pytest.mark.skipif(
-    bool(numba.config.DISABLE_JIT), reason="about compiled code, and nothing is compiled"
-)
+compiled_only = where_compiled("about compiled code, and nothing is compiled")
 
 
 def python(program: str, *arguments: str, cwd: Path = TESTS.parent, **environment: str) -> Any:

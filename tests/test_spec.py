@@ -12,6 +12,10 @@ from qagrel.spec import DEFAULTS_VERSION
 
 INF, NAN = math.inf, math.nan
 
+NO_TABLES: list[Any] = [
+    *((), ((),), ((1.0,),), ((1.0, 0.0), (1.0,)), ((1.0, NAN),), ((INF, 0.0),)),
+    *(1.0, "1,0;0,1", ("1,0",), (("1", "0"),), (1.0, 0.0), ((True, False),), ((None, 1.0),), {}),
+]
 POSSIBLE: dict[str, list[Any]] = {  # the outermost values, and every name
     "dataset": ["d"],
     "rule": ["q-agrel", "error-bp"],
@@ -38,6 +42,11 @@ POSSIBLE: dict[str, list[Any]] = {  # the outermost values, and every name
     "learning_rate_end": [None, 1.0, 1e308],
     "learning_rate_spacing": ["geometric", "linear"],
     "precision": ["float32", "float64"],
+    "payoff": [None, ((1e6, -1e6), (0.0, 5e-324)), ((0.5, 0.25, 1.0),), ((1.0,) * 256,) * 256],
+    "payoff_switch": [None, 1],
+    "payoff_after": [None, ((0.0, 1.0), (1.0, 0.0))],
+    "reward_omission": [0, 1],
+    "reward_flip": [0, 1],
 }
 IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another type
     "dataset": ["", None, 1],
@@ -65,7 +74,21 @@ IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another typ
     "learning_rate_end": [0, -1, NAN, INF, "1"],
     "learning_rate_spacing": ["log", None],
     "precision": ["float16", None],
+    "payoff": [*NO_TABLES, ((1e6 + 1, 0),), ((1.0,) * 257,)],
+    "payoff_switch": [0, -1, 1.0, "1", True],
+    "payoff_after": NO_TABLES,
+    "reward_omission": [-1e-9, 1 + 1e-9, NAN, "0.02", None],
+    "reward_flip": [-1e-9, 1 + 1e-9, NAN, "0.02", None],
 }
+PARTNERS: dict[str, dict[str, Any]] = {  # what a field has no meaning without
+    "payoff_switch": {"payoff_after": ((0.0, 1.0), (1.0, 0.0))},
+    "payoff_after": {"payoff_switch": 2},
+}
+
+
+def spec_with(field: str, value: Any) -> RunSpec:
+    partners = {} if value is None else PARTNERS.get(field, {})
+    return RunSpec(**{**partners, field: value})
 
 
 def pairs(table: dict[str, list[Any]]) -> list[tuple[str, Any]]:
@@ -80,13 +103,13 @@ def test_the_tables_of_this_module_cover_every_field(table: dict[str, list[Any]]
 @pytest.mark.parametrize(("field", "value"), pairs(POSSIBLE))
 def test_possible_values_are_kept(field: str, value: Any) -> None:
     expected = tuple(value) if isinstance(value, list) else value
-    assert getattr(RunSpec(**{field: value}), field) == expected
+    assert getattr(spec_with(field, value), field) == expected
 
 
 @pytest.mark.parametrize(("field", "value"), pairs(IMPOSSIBLE))
 def test_impossible_values_are_refused_by_the_name_of_their_field(field: str, value: Any) -> None:
     with pytest.raises(InputError, match=rf"\A{field}: .+\Z"):
-        RunSpec(**{field: value})
+        spec_with(field, value)
 
 
 def test_a_wrong_name_of_a_choice_gets_all_names_and_the_nearest() -> None:
@@ -148,6 +171,11 @@ DEFAULTS: dict[str, Any] = {  # of version 1; a new field is added here, and the
     "learning_rate_end": None,
     "learning_rate_spacing": "geometric",
     "precision": "float32",
+    "payoff": None,
+    "payoff_switch": None,
+    "payoff_after": None,
+    "reward_omission": 0.0,
+    "reward_flip": 0.0,
 }
 
 
@@ -176,7 +204,7 @@ def test_a_field_that_is_added_leaves_ids_alone() -> None:
 
 @pytest.mark.parametrize(("field", "value"), pairs(POSSIBLE))
 def test_every_field_is_part_of_the_id(field: str, value: Any) -> None:
-    spec = RunSpec(**{field: value})
+    spec = spec_with(field, value)
     assert (spec.id == RunSpec().id) == (spec == RunSpec())
 
 

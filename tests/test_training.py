@@ -24,6 +24,7 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.start: list[tuple[Any, Any]] = []  # weights and feedback before each epoch
         self.draws: list[kernels.Draws] = []
+        self.payoffs: list[kernels.Payoffs] = []
         self.rates: list[float] = []
         self.images: list[kernels.Images] = []
         self.chosen_for: list[Ints] = []  # samples of each validation, and the test
@@ -32,7 +33,8 @@ class Spy:
         def note_epoch(network: Any, work: Any, images: Any, draws: Any, *others: Any) -> None:
             self.start.append((network.weights.copy(), network.feedback.copy()))
             self.draws.append(draws)
-            self.rates.append(others[1])
+            self.payoffs.append(others[0])
+            self.rates.append(others[2])
             self.images.append(images)
             train_epoch(network, work, images, draws, *others)
 
@@ -64,9 +66,8 @@ def test_the_papers_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     epochs, checks = [], []
 
-    def train_epoch(
-        _: Any, work: Any, __: Any, draws: Any, ___: Any, rate: Any, record: Any
-    ) -> None:
+    def train_epoch(_: Any, work: Any, __: Any, draws: Any, *others: Any) -> None:
+        *_, rate, record = others
         epochs.append((draws.order.size, work.batch, record.wrong.size, rate))
 
     def choose(_: Any, __: Any, ___: Any, order: Ints, ____: Any) -> None:

@@ -25,20 +25,26 @@ class Ours:
             feedback = network.draw_weights(widths, spec.feedback_range, generator, spec.precision)
         self.network = network.pack(problem.weights, feedback, spec.feedback == "learned")
         self.work = network.workspace(self.network, spec.batch_size)
-        self.policy = network.policy(spec)
+        self.policy, self.payoffs = network.policy(spec), network.payoffs(spec, dataset.n_classes)
 
     def epoch(self, draws: Draws) -> int:
         """Train on the samples of `draws`; returns how many choices were wrong."""
-        record = network.record(self.network, -(-draws.order.size // self.work.batch))
-        kernel_draws = kernels.Draws(*draws)
+        n_batches, n_classes = -(-draws.order.size // self.work.batch), len(self.payoffs.reward)
+        record = network.record(self.network, n_batches, n_classes)
+        shared = self.network, self.work, self.images
         kernels.train_epoch(
-            self.network, self.work, self.images, kernel_draws, self.policy, self.rate, record
+            *shared, kernel_draws(draws), self.payoffs, self.policy, self.rate, record
         )
         return int(record.wrong.sum())
 
     def weights(self) -> list[Floats]:
         """The present weights, copied."""
         return network.unpack(self.network, self.network.weights)
+
+
+def kernel_draws(draws: Draws) -> kernels.Draws:
+    """The random numbers of an epoch as the kernels take them: rewards are certain."""
+    return kernels.Draws(*draws, np.zeros(0), np.zeros(0))
 
 
 def trained_problem(spec: RunSpec) -> Problem:

@@ -6,7 +6,6 @@ included, and the file begins with a hash of the rest: what is there and whole i
 nothing is, or nothing can be kept, kernels are compiled; what is amiss is said once, on stderr.
 """
 
-import functools
 import hashlib
 import os
 import pickle
@@ -23,7 +22,7 @@ from numba.core import serialize
 from numba.core.compiler import CompileResult
 
 from qagrel import store
-from qagrel.errors import InputError
+from qagrel.errors import InputError, say_once
 
 SOURCES = Path(__file__).parent
 VERSIONS = sys.version, numba.__version__, llvmlite.__version__, np.__version__
@@ -66,10 +65,12 @@ class Cache:
             try:
                 store.write_bytes(folder / name, hashlib.sha256(content).digest() + content)
             except InputError as error:
-                reason = f"{folder}: {getattr(error.__cause__, 'strerror', error)}"
+                reason = (
+                    f"{folder}: {getattr(error.__cause__, 'strerror', 'a folder has its name')}"
+                )
             else:
                 return delete_others(folder)
-        return say(
+        return say_once(
             f"compiled code cannot be kept ({reason}), so every start compiles it anew: "
             "name a folder for it in NUMBA_CACHE_DIR"
         )
@@ -101,7 +102,7 @@ def read_whole(path: Path) -> bytes | None:
     start = hashlib.sha256().digest_size
     if hashlib.sha256(data[start:]).digest() == data[:start]:
         return data[start:]
-    return say(f"compiled code in {path.parent} is damaged: it is compiled anew")
+    return say_once(f"compiled code in {path.parent} is damaged: it is compiled anew")
 
 
 def delete_others(folder: Path) -> None:
@@ -110,11 +111,3 @@ def delete_others(folder: Path) -> None:
         if STAMP not in path.name:
             with suppress(OSError):
                 path.unlink()
-
-
-@functools.cache
-def say(sentence: str) -> None:
-    """Say it on stderr, once, to whoever reads that."""
-    with suppress(OSError):
-        if sys.stderr:
-            print(f"qagrel: {sentence}", file=sys.stderr)

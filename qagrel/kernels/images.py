@@ -1,7 +1,11 @@
 """Images in the form that kernels read: without the pixels that are zero."""
 
+import numpy as np
+from numba import config, types
+from numba.extending import overload
+
 from qagrel.kernels.buffers import active_units
-from qagrel.kernels.layout import kernel, part
+from qagrel.kernels.layout import STRICT, kernel, part
 from qagrel.kernels.vectors import prefetch, read, write
 
 CACHE_LINE = 16  # pixels of an image in a line of the cache
@@ -19,13 +23,28 @@ def count_pixels(images, start):
 
 @kernel
 def list_pixels(images, start, pixels):
-    """Fill pixels of `Images` with the grey levels that are not zero."""
+    """Fill pixels of `Images` with the grey levels, or values, that are not zero."""
     for s in range(images.shape[0]):
         e = start[s]
         for pixel in range(images.shape[1]):
             if images[s, pixel] != 0:
                 write(pixels, e, pixel, images[s, pixel])
                 e += 1
+
+
+def activity_of(activity, value):
+    """How active a unit is: as the table says of a grey level; a value says it itself."""
+    return activity[value] if isinstance(value, np.integer) else value
+
+
+def _activity_of(activity, value):
+    if isinstance(value, types.Integer):
+        return lambda activity, value: activity[value]
+    return lambda activity, value: value
+
+
+if not config.DISABLE_JIT:
+    overload(activity_of, jit_options=STRICT)(_activity_of)
 
 
 @part
@@ -45,7 +64,7 @@ def present(work, images, order, first, n):
         work.target[b] = images.label[sample]
         active.start[b] = end
         for e in range(images.start[sample], images.start[sample + 1]):
-            unit, level = read(images.pixel, e)
-            write(active.entry, end, unit, images.activity[level])
+            unit, value = read(images.pixel, e)
+            write(active.entry, end, unit, activity_of(images.activity, value))
             end += 1
         active.end[b] = end

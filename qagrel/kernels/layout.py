@@ -47,12 +47,13 @@ Images = namedtuple("Images", "start pixel activity label")
 Images.__doc__ = """Images without their zeros: sample s is pixel[start[s] : start[s + 1]].
 
 Each says which pixel and its grey level; an input unit of that level is activity[level] active.
+Where samples are values, not grey levels, each is the activity itself, and the table is empty.
 """
 
 Workspace = namedtuple(
     "Workspace",
-    "batch block begin activity signal modulator target chosen reward "
-    "active by_unit used reached change",
+    "batch block begin activity signal modulator target chosen reward active by_unit used reached "
+    "change",
 )
 Workspace.__doc__ = """Buffers for a block of trials; layer l begins at begin[l] of the flat ones.
 
@@ -77,14 +78,22 @@ complete : whether this block is the batch's last, so that weights change
 Policy = namedtuple("Policy", "rule loss epsilon temperature")
 Policy.__doc__ = """What to learn from an outcome, and how actions are selected (Eq. 6)."""
 
-Draws = namedtuple("Draws", "order explore choose")
-Draws.__doc__ = """The samples in order; for each, two uniform numbers that decide its action.
+Payoffs = namedtuple("Payoffs", "reward swapped right omission flip")
+Payoffs.__doc__ = """What actions pay: reward[class, action], and swapped[class, action] by chance.
 
-There are none of these where epsilon is zero.
+right : bool [class, action]: the actions that pay most for the class
+omission, flip : chances that a reward is withheld, and that it is the swapped one
 """
 
-Record = namedtuple("Record", "wrong loss confusion log")
-Record.__doc__ = """Wrong choices and summed loss a batch; confusion[true class, selected]."""
+Draws = namedtuple("Draws", "order explore choose omit flip")
+Draws.__doc__ = """The samples in order; for each, uniform numbers that decide what happens.
+
+Two decide its action: there are none of these where epsilon is zero.  Two decide whether its
+reward is withheld or swapped: there are none where both chances are zero.
+"""
+
+Record = namedtuple("Record", "wrong loss reward confusion log")
+Record.__doc__ = """Wrong choices, summed loss and reward a batch; confusion[class, action]."""
 
 Log = namedtuple("Log", "action reward value")
 Log.__doc__ = (

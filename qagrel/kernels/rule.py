@@ -14,6 +14,7 @@ u', v', w'      8, 10, 12    ``feedback``, stored like the weights     (fan_in, 
 y_j, q_l        2 to 5       ``activity``                              (block, stride)
 g_j             9, 11        unit j is in the ``active`` list          a list a trial
 z_l, fb_j       6, 10 to 14  ``signal``: z at layer L, fb below        (block, stride)
+r               7            ``reward``                                (block,)
 delta           7            ``modulator``                             (block,)
 alpha           8            ``rate``                                  scalar
 ==============  ===========  ========================================  =======================
@@ -37,7 +38,7 @@ from qagrel.kernels.loops import change_layer, list_active, send_down, sum_input
 
 
 @kernel
-def train_epoch(network, work, images, draws, policy, rate, record):
+def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
     """Learn from the samples of ``draws.order``, batch by batch, a smaller last one included.
 
     The trials of a block go side by side through the five phases of the paper's Fig. 1.
@@ -50,6 +51,7 @@ def train_epoch(network, work, images, draws, policy, rate, record):
             present(work, images, draws.order, first, n)
             forward(network, work, n)
             select_actions(network, work, draws, first, n, policy)
+            pay(work, draws, first, n, payoffs)
             if policy.rule == Q_AGREL:
                 loss = receive_reward(network, work, n, record.loss[k])
             else:
@@ -58,14 +60,14 @@ def train_epoch(network, work, images, draws, policy, rate, record):
             modulate(network, work, n, rate / (stop - start))
             change_synapses(network, work, n, first > start, first + n == stop)
             record.loss[k] = loss
-            record.wrong[k] += count_choices(work, n, record.confusion)
+            count_choices(work, n, payoffs, record, k)
             if record.log.action.size > 0:
                 log_trials(network, work, first, n, record.log)
 
 
 @kernel
 def choose(network, work, images, order, choices):
-    """choices[i] = the class selected, without exploration, for sample order[i]."""
+    """choices[i] = the action selected, without exploration, for sample order[i]."""
     output_layer = network.width.size - 1
     for first in range(0, order.size, work.block):
         n = min(work.block, order.size - first)
@@ -77,13 +79,13 @@ def choose(network, work, images, order, choices):
 
 
 @part
-def count_choices(work, n, confusion):
-    """Count the choices by true and selected class; returns how many were wrong."""
-    wrong = 0
+def count_choices(work, n, payoffs, record, k):
+    """Count the choices by class and action, and in batch k the wrong ones and the rewards."""
     for b in range(n):
-        confusion[work.target[b], work.chosen[b]] += 1
-        wrong += work.target[b] != work.chosen[b]
-    return wrong
+        target, chosen = work.target[b], work.chosen[b]
+        record.confusion[target, chosen] += 1
+        record.wrong[k] += not payoffs.right[target, chosen]
+        record.reward[k] += work.reward[b]
 
 
 @part
@@ -151,6 +153,21 @@ def boltzmann_action(q, b, n_actions, temperature, uniform):
 
 
 @part
+def pay(work, draws, first, n, payoffs):
+    """What each trial's action earns for its class; by chance swapped, or withheld.
+
+    In the paper the right action earns 1 and the others 0 (r of Eq. 7), without chance.
+    """
+    for b in range(n):
+        target, chosen = work.target[b], work.chosen[b]
+        work.reward[b] = payoffs.reward[target, chosen]
+        if payoffs.flip > 0 and draws.flip[first + b] < payoffs.flip:
+            work.reward[b] = payoffs.swapped[target, chosen]
+        if payoffs.omission > 0 and draws.omit[first + b] < payoffs.omission:
+            work.reward[b] = 0.0
+
+
+@part
 def receive_reward(network, work, n, loss):
     """Q-AGREL: the winner sends one, the others zero: no error travels down (z of Eq. 10).
 
@@ -164,7 +181,6 @@ def receive_reward(network, work, n, loss):
         selected = work.chosen[b]
         for action in range(n_actions):
             signal[b, action] = action == selected
-        work.reward[b] = 1.0 if selected == work.target[b] else 0.0
         work.modulator[b] = work.reward[b] - np.float64(output[b, selected])
         loss += 0.5 * work.modulator[b] ** 2
     return loss

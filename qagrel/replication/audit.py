@@ -1,7 +1,6 @@
 """Re-derive committed numbers: train committed runs afresh and compare every digit."""
 
 import random
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ import pandas as pd
 from qagrel import datasets, history, store
 from qagrel.epoch import Epoch
 from qagrel.errors import InputError
-from qagrel.replication import results
+from qagrel.replication import results, scratch
 from qagrel.replication.experiments import Params, Profile
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec, nearest
-from qagrel.training import History, should_stop, train
+from qagrel.trained import History
+from qagrel.training import should_stop, train
 
 DERIVED = (
     *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
@@ -149,7 +149,9 @@ def audit_rules(run: Committed) -> list[Difference]:
     """Whether the summary follows from the epochs by the rules of the protocol, untrained."""
     spec, epochs = run.spec, run.epochs
     numbered = list(range(1, len(epochs) + 1))
-    checks = [round(a, spec.stop_decimals) for a in epochs["validation_accuracy"].dropna()]
+    counted = epochs["epoch"] >= (spec.payoff_switch or 1)
+    accuracies = epochs.loc[counted, "validation_accuracy"].dropna()
+    checks = [round(accuracy, spec.stop_decimals) for accuracy in accuracies]
     status = "max-epochs"
     if run.summary["status"] == "diverged":
         status = "diverged"
@@ -195,8 +197,7 @@ def audit_statistics(
     folder: Path, params: Params, profile: Profile, paper_folder: Path
 ) -> list[Difference]:
     """Tables and verdicts made again from the committed runs, compared byte for byte."""
-    with tempfile.TemporaryDirectory() as temporary:
-        fresh = Path(temporary)
+    with scratch.folder() as fresh:
         for part in ("runs", "studies"):
             (fresh / part).symlink_to((folder / part).resolve())
         results.write_statistics(fresh, params, profile, paper_folder)

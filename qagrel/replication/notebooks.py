@@ -11,6 +11,7 @@ A notebook declares its parameters in one cell with the tag ``parameters``, each
 """
 
 import ast
+import contextlib
 import copy
 import io
 import itertools
@@ -18,7 +19,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import tokenize
 import warnings
 from collections.abc import Iterable, Mapping
@@ -30,6 +30,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from qagrel import store
 from qagrel.errors import InputError
+from qagrel.replication import scratch
 from qagrel.spec import nearest
 from qagrel.store import StrPath
 
@@ -42,6 +43,10 @@ TYPES = {"bool": bool, "int": int, "float": float, "str": str, "list[int]": list
 NOTHING = ("none", "null", "~")  # Python's word for it, and YAML's
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 PAPERMILL_KERNEL = {"kernel_name": KERNEL["name"], "language": KERNEL["language"]}
+# What a cell raises that whoever called for the notebook can put right, or wanted.
+TOLD: dict[str, type[BaseException]] = {
+    error.__name__: error for error in (InputError, KeyboardInterrupt, MemoryError)
+}
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -123,9 +128,10 @@ def _declared(path: Path, notebook: "NotebookNode") -> dict[str, Parameter]:
         lines = ast.parse(source).body
         comments = _comments(source)
         declared = [_parameter(line, comments) for line in lines]
-    except (SyntaxError, ValueError, KeyError) as error:
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        fault = str(error) or "too complex"
         raise InputError(
-            f"{path}, parameters cell: {error}: write each as 'name: type = default  # meaning', "
+            f"{path}, parameters cell: {fault}: write each as 'name: type = default  # meaning', "
             f"where the type is one of {', '.join(TYPES)}, or that and '| None'"
         ) from None
     return {parameter.name: parameter for parameter in declared}
@@ -137,7 +143,10 @@ def _parameter(line: ast.stmt, comments: Mapping[int, str]) -> Parameter:
     kind = ast.unparse(line.annotation)
     if kind.removesuffix(" | None") not in TYPES:
         raise ValueError(f"line {line.lineno} has the unknown type {kind}")
-    default = ast.literal_eval(line.value)
+    try:
+        default = ast.literal_eval(line.value)
+    except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
+        raise ValueError(f"line {line.lineno} has a default that is no plain value") from None
     meaning = comments.get(line.end_lineno or line.lineno)
     if meaning is None:
         raise ValueError(f"line {line.lineno} has no comment that explains it")
@@ -186,7 +195,7 @@ def _known(path: Path, declared: Mapping[str, Parameter], name: str) -> Paramete
 def run(name_or_path: StrPath, parameters: Mapping[str, Any], output: StrPath) -> None:
     """Run a notebook and write it, executed and normalised, to a file.
 
-    What the cells write to stderr, progress for example, is shown while they run.
+    What the cells write to stderr, progress for example, is shown while they run, and not kept.
 
     Parameters
     ----------
@@ -199,7 +208,10 @@ def run(name_or_path: StrPath, parameters: Mapping[str, Any], output: StrPath) -
     ------
     InputError
         When the notebook, a parameter or the output cannot be used, which is said before
-        anything runs; and when a cell raised an InputError itself.
+        anything runs; when a cell raised an InputError itself; and when the process that runs
+        the cells was killed.
+    KeyboardInterrupt, MemoryError
+        When a cell did.
     NotebookError
         When a cell failed in another way.
     """
@@ -247,20 +259,20 @@ def _code(notebook: "NotebookNode") -> list[str]:
 
 def _taken(source: "NotebookNode", folder: Path) -> list[Path]:
     """The files in a folder that a notebook writes there: its code names them by `output_dir`."""
-    names: set[Any] = set()
-    for cell in source.cells:
-        for node in ast.walk(_parsed(cell.source if cell.cell_type == "code" else "")):
-            if isinstance(node, ast.BinOp | ast.Call) and "output_dir" in (words := _words(node)):
-                names |= words
+    code = [cell.source for cell in source.cells if cell.cell_type == "code"]
+    names = set().union(*(_names_beside_output_dir(_parsed(text)) for text in code))
     found = (path for path in sorted(folder.glob("*")) if names & {path.name, path.stem})
     return [path for path in found if path.suffix != ".ipynb"]
 
 
-def _words(node: ast.AST) -> set[Any]:
-    """The names and constants in a piece of code."""
-    parts = list(ast.walk(node))
-    names = {part.id for part in parts if isinstance(part, ast.Name)}
-    return names | {part.value for part in parts if isinstance(part, ast.Constant)}
+def _names_beside_output_dir(code: ast.AST) -> set[Any]:
+    """The constants in the calls and paths that are made with `output_dir`."""
+    names: set[Any] = set()
+    for node in ast.walk(code):
+        parts = list(ast.walk(node)) if isinstance(node, ast.BinOp | ast.Call) else []
+        if any(isinstance(part, ast.Name) and part.id == "output_dir" for part in parts):
+            names |= {part.value for part in parts if isinstance(part, ast.Constant)}
+    return names
 
 
 def _parsed(code: str) -> ast.AST:
@@ -313,23 +325,30 @@ def _execute(name: str, source: "NotebookNode", values: dict[str, Any]) -> "Note
     import papermill
 
     notebook = _parameterised(source, values)
-    with tempfile.TemporaryDirectory(prefix="qagrel-") as folder:
+    with scratch.folder(for_sockets=True) as folder:
         try:
             executed: NotebookNode = papermill.execute_notebook(
                 notebook,
                 None,
                 **PAPERMILL_KERNEL,
-                kernel_manager_class=_kernel_of_this_interpreter(Path(folder)),
+                kernel_manager_class=_kernel_of_this_interpreter(folder),
                 shutdown_kernel="immediate",  # nothing is left to do by then
                 progress_bar=False,
                 stderr_file=sys.stderr,
             )
             return executed
         except papermill.PapermillExecutionError as error:
-            if error.ename == "InputError":
-                raise InputError(error.evalue) from None
+            if told := TOLD.get(error.ename):
+                raise told(error.evalue) from None
             traceback = ANSI_COLOUR.sub("", "\n".join(error.traceback))
             raise NotebookError(f"{name}, cell {error.exec_count}:\n{traceback}") from None
+        except RuntimeError as error:
+            if not str(error).startswith("Kernel died"):  # at its start, or later
+                raise
+            raise InputError(
+                f"{name}: the process that runs its cells was killed, as happens where memory is "
+                "short, or crashed: make room, and give the same command again"
+            ) from None
 
 
 def _parameterised(source: "NotebookNode", values: Mapping[str, Any]) -> "NotebookNode":
@@ -351,6 +370,7 @@ def _kernel_of_this_interpreter(folder: Path) -> type["AsyncKernelManager"]:
 
     homes = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     environment = {variable: str(folder / variable.lower()) for variable in homes}
+    environment["TMPDIR"] = str(folder)  # it is killed in the end, and clears nothing up
     specification = folder / KERNEL["name"] / "kernel.json"
     specification.parent.mkdir()
     specification.write_text(json.dumps({**get_kernel_dict(), "env": environment}))
@@ -376,7 +396,8 @@ def normalise(notebook: "NotebookNode") -> "NotebookNode":
 
     Removed: times and other records of papermill, identifiers of injected cells, addresses of
     objects, progress displays, the borders between pieces of one stream, paths of this machine,
-    and the kernel's version.
+    the kernel's version, and what was written to stderr: notes of libraries on fonts or folders,
+    of ours on runs that are kept, tell of a machine and a moment.
     """
     import nbformat
 
@@ -403,16 +424,9 @@ def _joined(outputs: Iterable[Any]) -> list[Any]:
 
 
 def _streams(pieces: Iterable[Any]) -> list[Any]:
-    """What was written to stdout and then to stderr: their true order is a matter of buffers."""
-    texts = {"stdout": "", "stderr": ""}
-    for piece in pieces:
-        texts[piece.name] += piece.text
-    texts = {name: _without_progress(text) for name, text in texts.items()}
-    return [
-        {"output_type": "stream", "name": name, "text": text}
-        for name, text in texts.items()
-        if text
-    ]
+    """What was written to stdout."""
+    text = _without_progress("".join(piece.text for piece in pieces if piece.name == "stdout"))
+    return [{"output_type": "stream", "name": "stdout", "text": text}] if text else []
 
 
 def _without_progress(text: str) -> str:
@@ -442,7 +456,9 @@ def _portable(output: Any) -> Any:
 def _plain_text(text: str) -> str:
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
     text = re.sub(r"\S*ipykernel_\d+/\d+\.py", "<cell>", text)
-    folders = {Path(sys.prefix): "<environment>", Path.cwd(): ".", Path.home(): "~"}
+    folders = {Path(sys.prefix): "<environment>", Path.cwd(): "."}
+    with contextlib.suppress(RuntimeError):  # nobody knows the user's home, which may be none
+        folders[Path.home()] = "~"
     for folder, name in folders.items():
         if folder != Path(folder.anchor):
             text = re.sub(rf"{re.escape(str(folder))}(?![\w.-])", name, text)

@@ -8,13 +8,13 @@ PDF is a function of these, byte by byte, wherever they stand.
 import json
 import re
 import shutil
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from qagrel import store
 from qagrel.errors import InputError
+from qagrel.replication import scratch
 from qagrel.replication.experiments import Profile, read_params
 from qagrel.replication.results import results_folder
 from qagrel.spec import RunSpec
@@ -69,8 +69,8 @@ def _compile(folder: Path, inputs: dict[str, str]) -> bytes:
     for source in (PAPER, folder, CITATION):
         if not source.exists():
             raise InputError(f"{source} is not there: call this in the project's folder")
-    with tempfile.TemporaryDirectory(prefix="qagrel-") as temporary:
-        root = Path(temporary).resolve()
+    with scratch.folder() as temporary:
+        root = temporary.resolve()
         shutil.copytree(PAPER, root / "paper")  # Typst wants its source itself in the root
         (root / "results").symlink_to(folder.resolve())
         (root / "CITATION.cff").symlink_to(CITATION.resolve())

@@ -6,13 +6,11 @@ study's run; ``table1.csv``, ``claims.json`` and their kin are what `write_stati
 them.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from qagrel import store
@@ -21,7 +19,7 @@ from qagrel.errors import InputError
 from qagrel.replication import statistics
 from qagrel.replication.experiments import Params, Profile, row_fields
 from qagrel.spec import RunSpec
-from qagrel.training import History
+from qagrel.trained import History
 
 # Columns that are always there, by their types; those of NETWORK and "run" stand in studies only.
 EPOCHS = {"seed": int, "epoch": int, "learning_rate": float, "validation_accuracy": float}
@@ -37,20 +35,21 @@ NETWORK = {"rule": str, "feedback": str, "hidden": str, "learning_rate": float}
 
 def results_folder(profile: str) -> Path:
     """Where a profile's results stand: `QAGREL_RESULTS_DIR`, else `results`, then its name."""
-    return Path(os.environ.get("QAGREL_RESULTS_DIR", "results")) / profile
+    return store.place("QAGREL_RESULTS_DIR", "results") / profile
 
 
 def epoch_table(history: History, classes: bool = False) -> pd.DataFrame:
     """All records of a run, a line an epoch, its seed first; with `classes`, counts a class.
 
-    These are selected_0, ..., correct_0, ..., presented_0, ...: how often each class was
-    selected, rightly selected, and shown in training.
+    These are selected_0, ..., correct_0, ..., presented_0, ...: how often each class (by a
+    `payoff`, each action) was selected, and how often each class was answered rightly, and shown,
+    in training.
     """
     table = history.epochs.copy()
     if classes:
         counts = {
             "selected": history.confusion.sum(axis=1),
-            "correct": np.diagonal(history.confusion, axis1=1, axis2=2),
+            "correct": (history.confusion * history.right).sum(axis=2),
             "presented": history.confusion.sum(axis=2),
         }
         for name, count in counts.items():

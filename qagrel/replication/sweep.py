@@ -16,6 +16,8 @@ import importlib
 import json
 import os
 import platform
+import site
+import sys
 import threading
 import time
 import warnings
@@ -30,12 +32,15 @@ import numpy as np
 from tqdm import tqdm
 
 from qagrel import history as files
-from qagrel.datasets import Dataset, dataset_of, load_dataset
+from qagrel import store
+from qagrel.dataset import Dataset
+from qagrel.datasets import dataset_of, load_dataset
 from qagrel.epoch import Epoch
-from qagrel.errors import InputError, say
+from qagrel.errors import InputError, say, say_once
 from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
-from qagrel.training import History, check_fit, settle, train
+from qagrel.trained import History
+from qagrel.training import check_fit, settle, train
 
 PAPER_RULES = ("q-agrel", "error-bp")
 SECONDS_TO_CONNECT = 10  # to a scheduler
@@ -48,12 +53,14 @@ class StoppedError(Exception):
 
 def state_folder() -> Path:
     """Where finished runs are kept: `QAGREL_STATE_DIR`, else `.qagrel` in the working folder."""
-    return Path(os.environ.get("QAGREL_STATE_DIR", ".qagrel")) / "runs"
+    return store.place("QAGREL_STATE_DIR", ".qagrel") / "runs"
 
 
 def run_key(spec: RunSpec, dataset: Dataset) -> str:
     """What a finished run is kept under."""
     parts = [spec.id, dataset.sha256, arithmetic_of(spec)]
+    if not dataset.has_levels:
+        parts.append(fingerprint_of_values(spec.precision))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -71,7 +78,17 @@ def _of_rule(rule: str) -> Option:
 
 # An option has its own small runs in the fingerprint of the runs that use it, and in no other: so
 # a new one leaves what there is as it is, and nothing has to be trained again.
-OPTIONS = {rule: _of_rule(rule) for rule in RULES if rule not in PAPER_RULES}
+OPTIONS = {
+    **{rule: _of_rule(rule) for rule in RULES if rule not in PAPER_RULES},
+    "rewards": Option(
+        lambda spec: spec.has_own_rewards,
+        [
+            {"payoff": ((1.0, 0.25, -1.0),) * 4 + ((0.0, 0.0, 2.0),) * 6, "feedback": "learned"},
+            {"reward_omission": 0.2, "reward_flip": 0.3},
+            {"payoff_switch": 3, "payoff_after": ((0.0, 1.0) * 5, (1.0, 0.0) * 5) * 5},
+        ],
+    ),
+}
 BASE_VARIANTS: Sequence[dict[str, Any]] = (
     *(
         {"rule": rule, "feedback": feedback, "loss": loss}
@@ -100,7 +117,20 @@ def fingerprint(precision: str = "float32", *options: str) -> str:
 
     The runs are those of the paper's rules, and those of each option that is named.
     """
-    dataset = _small_dataset()
+    variants = (*BASE_VARIANTS, *(v for name in options for v in OPTIONS[name].variants))
+    return _digest(_small_dataset(), precision, variants)
+
+
+@functools.cache
+def fingerprint_of_values(precision: str) -> str:
+    """The same of samples that are values, of either sign, not grey levels."""
+    small = _small_dataset()
+    values = small.train_images / np.float64(255) - 0.1
+    dataset = Dataset.from_arrays(values, small.train_labels, name=small.name)
+    return _digest(dataset, precision, [{"rule": rule, "feedback": "learned"} for rule in RULES])
+
+
+def _digest(dataset: Dataset, precision: str, variants: Sequence[dict[str, Any]]) -> str:
     base = RunSpec(
         dataset=dataset.name,
         validation_size=40,
@@ -114,7 +144,7 @@ def fingerprint(precision: str = "float32", *options: str) -> str:
         precision=precision,
     )
     digest = hashlib.sha256()
-    for variant in (*BASE_VARIANTS, *(v for name in options for v in OPTIONS[name].variants)):
+    for variant in variants:
         history = train(base.replace(**variant), dataset)
         digest.update(json.dumps([history.rows, history.status, history.test_accuracy]).encode())
         for matrix in (*history.weights, *history.feedback_weights):
@@ -250,10 +280,13 @@ def run_all(
     ----------
     workers : how many at a time; by default as many as there are cores.
     scheduler : address of a Dask scheduler; runs then go to its workers, and come back to be kept
-        here.
+        here. By default the one that Dask's own configuration names, if any, unless `workers` is
+        given.
     title : what the progress display calls them.
     """
     _end_with_dvc()
+    if scheduler is None and workers is None:
+        scheduler = configured_scheduler()
     unlike = {(spec.dataset, spec.grey_max): spec for spec in specs}
     loaded = {key: dataset_of(spec) for key, spec in unlike.items()}
     datasets = [loaded[spec.dataset, spec.grey_max] for spec in specs]
@@ -353,6 +386,36 @@ def _on_cluster(
                 histories[i] = history
                 progress.finished(i, history.n_epochs)
     return [histories[i] for i in range(len(specs))]
+
+
+def configured_scheduler() -> str | None:
+    """The address of a scheduler in Dask's own configuration (`DASK_SCHEDULER_ADDRESS`), if any.
+
+    Raises
+    ------
+    InputError
+        When the configuration cannot be read, or Dask is not installed.
+    """
+    if not _is_dask_configured():
+        return None  # without an import of Dask, which takes a third of a second
+    try:
+        address = importlib.import_module("dask.config").get("scheduler-address", None)
+    except ImportError:
+        address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    except ValueError as error:
+        raise InputError(f"scheduler: Dask's configuration cannot be read ({error})") from error
+    if not address:
+        return None
+    say_once(f"Dask's configuration names the scheduler {address}: runs go to its workers")
+    return str(address)
+
+
+def _is_dask_configured() -> bool:
+    """Whether there is anything of which Dask makes its configuration."""
+    folders = [Path(folder, "etc", "dask") for folder in ("/", sys.prefix, *site.PREFIXES)]
+    folders.append(Path(os.path.expanduser("~/.config/dask")))  # noqa: PTH111 -- without HOME too
+    has_variable = any(name.startswith("DASK_") for name in os.environ)
+    return has_variable or any(folder.exists() for folder in folders)
 
 
 @contextlib.contextmanager

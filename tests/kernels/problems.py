@@ -7,28 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import naive
-import numba
 import numpy as np
-import pytest
+from helpers import where_compiled
 from naive import Settings
 from numba import njit
 
 from qagrel import kernels, network
 from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
 
-RULES_AND_LOSSES = [  # every rule that there is; the loss matters to error-bp only
-    *((rule, "cross-entropy") for rule in RULES),
-    ("error-bp", "squared-error"),
-]
-REGIMES = ["symmetric", "learned", "fixed"]
 # Rows are padded to multiples of 16, the registers, and cut into tiles of 7, 5, 3 and 1 of them:
 # these need 1, 2, 4, 5, 6, 7 and 9.
 HIDDEN = [(5,), (64, 16), (17, 5, 65), (6, 112, 5, 6), (6, 33, 6, 5, 96), (9, 6, 130, 6, 7, 8)]
 N_SAMPLES, N_INPUTS, N_CLASSES = 16, 12, 5
 
-compiled_only = pytest.mark.skipif(
-    bool(numba.config.DISABLE_JIT),
-    reason="compares compiled code with its plain twin, and nothing is compiled",
+compiled_only = where_compiled(
+    "compares compiled code with its plain twin, and nothing is compiled"
 )
 strict = njit(error_model="numpy")
 
@@ -36,9 +29,15 @@ strict = njit(error_model="numpy")
 class Problem:
     """A random network, with samples to learn from; one image is black, some are left out."""
 
-    def __init__(self, hidden: Sequence[int], precision: str = "float64", seed: int = 0) -> None:
+    def __init__(
+        self,
+        hidden: Sequence[int],
+        precision: str = "float64",
+        seed: int = 0,
+        n_actions: int = N_CLASSES,
+    ) -> None:
         rng = np.random.default_rng([len(hidden), seed])
-        widths = (N_INPUTS, *hidden, N_CLASSES)
+        widths = (N_INPUTS, *hidden, n_actions)
         # weights large enough that six ReLU layers do not fall silent
         self.weights = [
             (rng.standard_normal((below, above)) * math.sqrt(2 / below)).astype(precision)
@@ -53,7 +52,7 @@ class Problem:
         self.inputs = levels[self.pixels]
         self.images = network.sparse_images(self.pixels, self.labels, levels)
         self.order = rng.permutation(np.r_[0, 5 : len(grey)])
-        self.explore, self.choose = rng.random((2, self.order.size))
+        self.draws = rng.random((4, self.order.size))  # explore, choose, omit, flip
 
     def learn(self, settings: Settings, batch_size: int, rate: float) -> "Learner":
         """What the kernels make of one epoch."""
@@ -65,8 +64,18 @@ class Problem:
         """What the slow second author makes of one epoch."""
         weights, feedback = ([m.tolist() for m in ms] for ms in (self.weights, self.feedback))
         samples = (self.inputs.tolist(), self.labels.tolist(), self.order.tolist())
-        draws = (self.explore.tolist(), self.choose.tolist())
+        draws = self.draws.tolist()
         return naive.train_epoch(weights, feedback, *samples, batch_size, rate, settings, *draws)
+
+
+def payoffs(settings: Settings) -> kernels.Payoffs:
+    """What actions pay, by their definition."""
+    n_actions = N_CLASSES if settings.payoff is None else len(settings.payoff[0])
+    rows = [naive.payoffs(settings, label, n_actions) for label in range(N_CLASSES)]
+    reward = np.array(rows)
+    swapped = np.array([[max(row) + min(row) - r for r in row] for row in rows])
+    right = np.array([[r == max(row) for r in row] for row in rows])
+    return kernels.Payoffs(reward, swapped, right, settings.omission, settings.flip)
 
 
 @dataclass
@@ -87,16 +96,23 @@ class Learner:
         )
         self.work = network.workspace(self.network, self.batch_size)
         n_batches = -(-self.problem.order.size // self.batch_size)
-        self.wrong, self.loss = np.zeros(n_batches, np.int64), np.zeros(n_batches)
-        self.confusion = np.zeros((N_CLASSES, N_CLASSES), np.int64)
+        self.wrong, (self.loss, self.reward) = (
+            np.zeros(n_batches, np.int64),
+            np.zeros((2, n_batches)),
+        )
+        self.payoffs = payoffs(self.settings)
+        self.confusion = np.zeros(self.payoffs.reward.shape, np.int64)
 
     def train(self, samples: slice, rate: float) -> None:
         """Learn from a part of the epoch that begins a batch."""
         p, s = self.problem, self.settings
         first = (samples.start or 0) // self.batch_size
-        draws = kernels.Draws(p.order[samples], p.explore[samples], p.choose[samples])
-        record = network.record(self.network, 0)._replace(
-            wrong=self.wrong[first:], loss=self.loss[first:], confusion=self.confusion
+        draws = kernels.Draws(p.order[samples], *(u[samples] for u in p.draws))
+        record = network.record(self.network, 0, N_CLASSES)._replace(
+            wrong=self.wrong[first:],
+            loss=self.loss[first:],
+            reward=self.reward[first:],
+            confusion=self.confusion,
         )
         policy = kernels.Policy(
             list(RULES).index(s.rule),
@@ -104,7 +120,8 @@ class Learner:
             s.epsilon if s.rule in LEARN_BY_REWARD else 0.0,
             s.temperature,
         )
-        kernels.train_epoch(self.network, self.work, p.images, draws, policy, rate, record)
+        shared = self.network, self.work, p.images
+        kernels.train_epoch(*shared, draws, self.payoffs, policy, rate, record)
         n_last = (draws.order.size - 1) % self.batch_size + 1
         self.chosen = self.work.chosen[:n_last].tolist()
 

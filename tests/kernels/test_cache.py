@@ -14,6 +14,7 @@ import numba
 import pytest
 from problems import compiled_only
 
+from qagrel import errors
 from qagrel.kernels import cache
 
 PACKAGE = cache.SOURCES.parent
@@ -139,7 +140,7 @@ def test_damaged_code_is_compiled_anew(clone: Clone, damage: Callable[[bytes], b
 
 
 def test_a_damaged_cache_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cache.say.cache_clear()
+    errors.say_once.cache_clear()
     for name in ("a", "b"):
         (tmp_path / name).touch()
         assert cache.read_whole(tmp_path / name) is None
@@ -224,4 +225,4 @@ def test_a_folder_in_a_files_place_is_told(clone: Clone) -> None:
     path.mkdir()
     angle, hits, (sentence,) = clone.run()
     assert (angle, hits) == (45, 0)
-    assert "Is a directory" in sentence
+    assert "a folder has its name" in sentence

@@ -10,28 +10,19 @@ from problems import strict
 from qagrel.kernels import elementary
 
 
-@strict
-def map_exp(x, out):
-    for i in range(x.size):
-        out[i] = elementary.exp(x[i])
+def mapping(function: Callable[[float], float]) -> Callable[[Any, Any], None]:
+    """A compiled loop that calls a function for each number of an array."""
+
+    @strict
+    def loop(x, out):
+        for i in range(x.size):
+            out[i] = function(x[i])
+
+    return loop
 
 
-@strict
-def map_log(x, out):
-    for i in range(x.size):
-        out[i] = elementary.log(x[i])
-
-
-@strict
-def map_arctan(x, out):
-    for i in range(x.size):
-        out[i] = elementary.arctan(x[i])
-
-
-@strict
-def map_arccos(x, out):
-    for i in range(x.size):
-        out[i] = elementary.arccos(x[i])
+map_exp, map_log = mapping(elementary.exp), mapping(elementary.log)
+map_arctan, map_arccos = mapping(elementary.arctan), mapping(elementary.arccos)
 
 
 def mapped(function: Callable[[Any, Any], None], x: Any) -> Any:

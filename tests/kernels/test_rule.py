@@ -12,8 +12,9 @@ import naive
 import numpy as np
 import pytest
 from autograd import grad
+from helpers import REGIMES, RULES_AND_LOSSES
 from naive import Settings
-from problems import HIDDEN, N_CLASSES, REGIMES, RULES_AND_LOSSES, Learner, Problem, strict
+from problems import HIDDEN, N_CLASSES, Learner, Problem, strict
 
 from qagrel import network
 from qagrel.kernels import feedback_angles
@@ -30,8 +31,11 @@ def assert_same_epoch(ours: Learner, theirs: list[naive.Batch], rtol: float, ato
     """Every decision is the same; numbers agree within tolerances."""
     selected = [action for batch in theirs for action in batch.selected]
     labels = ours.problem.labels[ours.problem.order].tolist()
-    assert ours.confusion.tolist() == naive.confusion(labels, selected, N_CLASSES)
-    assert ours.wrong.tolist() == [batch.rewards.count(0.0) for batch in theirs]
+    n_actions = ours.confusion.shape[1]
+    assert ours.confusion.tolist() == naive.confusion(labels, selected, N_CLASSES, n_actions)
+    assert ours.wrong.tolist() == [batch.wrong.count(True) for batch in theirs]
+    rewards = [math.fsum(batch.rewards) for batch in theirs]
+    np.testing.assert_allclose(ours.reward, rewards, rtol=1e-12, atol=1e-15)
     assert ours.chosen == theirs[-1].selected
     losses = [batch.loss * len(batch.selected) for batch in theirs]
     np.testing.assert_allclose(ours.loss, losses, rtol=rtol)

@@ -15,7 +15,7 @@ from qagrel.replication.statistics import Moments, Paper, Row, Summary
 
 PAPER = ROOT / "paper"
 N_CLASSES = 10
-FIGURES = ["fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "confusion", "table1"]
+FIGURES = ["fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "confusion", "rewards", "table1"]
 AGREL = Row("q-agrel", "symmetric", "300-100", 1.0)
 BACKPROP = Row("error-bp", "symmetric", "300-100", 0.1)
 STARRED = Row("q-agrel", "fixed", "300-100", 0.1)
@@ -109,6 +109,20 @@ def found(n_epochs: int = 8) -> pd.DataFrame:
     """The epochs in which the network of `epoch_records` finds its classes."""
     epoch = [n + 1.0 if n < n_epochs else np.nan for n in range(N_CLASSES)]
     return pd.DataFrame({"seed": 0, "class": range(N_CLASSES), "epoch": epoch})
+
+
+def paid(epochs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Two tasks, in the second of which half of the rewards are withheld."""
+    certain = epochs.assign(optimal_reward=1.0)
+    by_chance = epochs.assign(optimal_reward=0.5, reward=epochs["reward"] / 2)
+    return {"certain": certain, "by chance": by_chance}
+
+
+def choices(n_epochs: int = 8) -> pd.DataFrame:
+    """A network that gives up what was right before epoch 5 for what is right then."""
+    epoch = np.arange(1, n_epochs + 1)
+    before = np.where(epoch < 5, 0.9, 0.1)
+    return pd.DataFrame({"epoch": epoch, "before": before, "after": 0.95 - before})
 
 
 def both(value: Any) -> dict[str, Any]:

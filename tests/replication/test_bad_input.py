@@ -55,7 +55,7 @@ BROKEN_PARAMS: dict[str, tuple[str, str, str]] = {
     "code": ("n_seeds: 2", "n_seeds: !!python/object/apply:os.mkdir [sprung]", "constructor"),
     "a bomb": (PARAMS, f"b0: &b0 [x]\n{BOMB}\nrows: *b11", "an alias"),
     "a circle": ("[q-agrel_learned_4_0.5]", "&rows [*rows]", "an alias"),
-    "deep": ("[q-agrel_learned_4_0.5]", "[" * 50_000, "recursion"),
+    "deep": ("[q-agrel_learned_4_0.5]", "[" * 50_000, "nested more than"),
     "megabytes": (PARAMS, PARAMS + "#" * 2**21, "larger than"),
     "a name twice": ("n_seeds: 2", "n_seeds: 2\n    n_seeds: 3", "a name twice"),
     "digits without end": ("n_seeds: 2", f"n_seeds: {'9' * 5000}", "4300 digits"),

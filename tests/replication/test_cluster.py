@@ -1,10 +1,12 @@
 """Sweeps on a Dask cluster: a scheduler and two workers, each a process on this machine."""
 
 import functools
+import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +15,14 @@ from pathlib import Path
 import pytest
 import yaml
 from fault_injection import Cluster, Place, cluster
-from helpers import QAGREL, Ended, compiled_only, work_in
+from helpers import QAGREL, Ended, where_compiled, work_in
 
 from qagrel import sweep
 from qagrel.replication import commands
 
 pytest.importorskip("distributed")
 pytestmark = [
-    compiled_only("takes very long where nothing is compiled"),
+    where_compiled("takes very long where nothing is compiled"),
     pytest.mark.usefixtures("compiled"),
     # of Dask and what it uses, in this process: not ours
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
@@ -48,6 +50,7 @@ def dask(place: Place) -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder on this side, with its own data set."""
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     return work_in(tmp_path, monkeypatch)
 
 
@@ -165,3 +168,108 @@ def test_an_interrupted_sweep_on_a_cluster_stops(dask: Cluster, folder: Path) ->
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert re.fullmatch("\nqagrel: stopped; .* kept: give the same command again to go on\n", err)
+
+
+# --- the address in Dask's own configuration ---------------------------------------------------
+
+
+def configured(folder: Path, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """What a new process finds, with nothing configured but by these variables."""
+    inherited = {name: text for name, text in os.environ.items() if name[:5] != "DASK_"}
+    code += "; import sys; from qagrel import sweep; print(sweep.configured_scheduler())"
+    code += "; print('dask' in sys.modules)"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code.strip("; ")],
+        env={**inherited, "HOME": str(folder), **variables},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_without_a_configuration_dask_is_not_even_imported(folder: Path) -> None:
+    done = configured(folder)
+    assert (done.stdout, done.stderr) == ("None\nFalse\n", "")
+
+
+@pytest.mark.parametrize(
+    ("variables", "address"),
+    [
+        ({"DASK_SCHEDULER_ADDRESS": "tcp://host:1"}, "tcp://host:1"),
+        ({"DASK_SCHEDULER_ADDRESS": "8786"}, "8786"),
+        ({"DASK_CONFIG": "dask.yaml"}, "tcp://from-yaml:1"),
+        ({"DASK_CONFIG": "dask.yaml", "DASK_SCHEDULER_ADDRESS": "tcp://host:1"}, "tcp://host:1"),
+        ({"DASK_SCHEDULER_ADDRESS": ""}, "None"),
+        ({"DASK_TEMPORARY_DIRECTORY": "anywhere"}, "None"),
+    ],
+)
+def test_the_address_is_the_one_that_dask_itself_would_take(
+    folder: Path, variables: dict[str, str], address: str
+) -> None:
+    (folder / "dask.yaml").write_text("scheduler-address: tcp://from-yaml:1")
+    done = configured(folder, **variables)
+    assert done.stdout == f"{address}\nTrue\n"
+    names = [f"qagrel: Dask's configuration names the scheduler {address}: runs go to its workers"]
+    assert done.stderr.splitlines() == (names if address != "None" else [])
+
+
+def test_the_users_own_configuration_counts(folder: Path) -> None:
+    (folder / ".config" / "dask").mkdir(parents=True)
+    (folder / ".config" / "dask" / "ours.yaml").write_text("scheduler-address: tcp://host:1")
+    assert configured(folder).stdout == "tcp://host:1\nTrue\n"
+
+
+def test_a_configuration_that_cannot_be_read_is_told(folder: Path) -> None:
+    (folder / "dask.yaml").write_text("[")
+    done = configured(folder, DASK_CONFIG="dask.yaml")
+    assert "InputError: scheduler: Dask's configuration cannot be read (A dask conf" in done.stderr
+
+
+def test_an_address_without_dask_is_told(folder: Path) -> None:
+    absent = "import sys; sys.modules['dask'] = None"
+    done = configured(folder, absent, DASK_SCHEDULER_ADDRESS="tcp://host:1")
+    assert done.stdout.splitlines()[0] == "tcp://host:1"  # which `_cluster` then refuses
+
+
+def test_the_variable_alone_sends_runs_to_the_workers(
+    dask: Cluster, folder: Path, run: Callable[..., Ended]
+) -> None:
+    """By `dvc repro` too; the bytes are those of runs trained here."""
+    write_params(folder, max_epochs=2)
+    assert run("--workers", "1").code == 0
+    expected = files(folder)
+    project = Place.make(folder / "project")
+    write_params(project.folder, max_epochs=2)
+    command = f"{sys.executable} -m qagrel table1 --profile small --row {ROW}"
+    outs = [{f"results/small/runs/{ROW}{end}.csv": {"cache": False}} for end in ("", "-summary")]
+    stages = {"stages": {"row": {"cmd": command, "outs": outs}}}
+    (project.folder / "dvc.yaml").write_text(yaml.safe_dump(stages))
+    options = project.options
+    options["env"] = {**options["env"], "DASK_SCHEDULER_ADDRESS": dask.address}
+    before = transitions(dask)
+    dvc = [sys.executable, "-m", "dvc", "repro"]
+    done = subprocess.run(dvc, **options, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"Dask's configuration names the scheduler {dask.address}" in done.stderr
+    assert files(project.folder) == expected
+    assert transitions(dask) - before >= 6  # a run each, at the least
+
+
+def transitions(dask: Cluster) -> int:
+    """How often a task of the scheduler has changed its state."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(dask.address, set_as_default=False) as client:
+        return int(
+            client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.transition_counter)
+        )
+
+
+def test_workers_that_are_asked_for_are_those_of_this_machine(
+    folder: Path, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "configured_scheduler", lambda: "tcp://127.0.0.1:1")
+    write_params(folder, max_epochs=1)
+    assert run("--workers", "1").code == 0
+    monkeypatch.setattr(sweep, "SECONDS_TO_CONNECT", 1)
+    ended = run()
+    assert ended.code == 2
+    assert "qagrel: scheduler: 'tcp://127.0.0.1:1' does not answer" in ended.err

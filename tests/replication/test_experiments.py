@@ -206,6 +206,11 @@ def test_a_wrong_file_is_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_a_profile_may_set_the_scale_of_its_data(write: Callable[..., Path]) -> None:
+    profile = read_params(write("dataset: digits", "dataset: digits, grey_max: 20")).profile("tiny")
+    assert profile.row_specs("q-agrel_learned_4_0.5")[0].grey_max == 20
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"^{tmp_path / 'params.yaml'} is not there"):
         read_params(tmp_path / "params.yaml")

@@ -22,7 +22,7 @@ import fault_injection
 import filelock
 import pytest
 import yaml
-from helpers import QAGREL, SMALL, Ended, compiled_only, is_refused, work_in
+from helpers import QAGREL, SMALL, Ended, is_refused, where_compiled, work_in
 
 from qagrel import RunSpec, load, load_dataset, sweep
 from qagrel.replication import commands
@@ -45,7 +45,7 @@ SPEC = SMALL.replace(dataset="digits", max_epochs=1)
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc or the kernel")
 pytestmark = [
-    compiled_only("takes very long where nothing is compiled"),
+    where_compiled("takes very long where nothing is compiled"),
     pytest.mark.usefixtures("compiled"),
 ]
 

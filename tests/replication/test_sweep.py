@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import helpers
 import numpy as np
 import pytest
-from helpers import SMALL, contents
+from helpers import SMALL, contents, where_compiled
 
 from qagrel import Dataset, History, InputError, RunSpec, load_dataset, network, save, sweep, train
 from qagrel.rules import RULES
 
-compiled_only = helpers.compiled_only(
-    "the runs of the fingerprint take minutes where nothing is compiled"
-)
+compiled_only = where_compiled("the runs of the fingerprint take minutes where nothing is compiled")
 
 
 @pytest.fixture

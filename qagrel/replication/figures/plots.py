@@ -27,6 +27,8 @@ from qagrel.replication.figures.style import (
     RULE_COLOURS,
     RULE_MARKERS,
     RULE_NAMES,
+    TASK_COLOURS,
+    TASK_LINES,
     VERMILLION,
     letter_panel,
     new_figure,
@@ -266,13 +268,60 @@ def confusion_matrix(axes: Axes, counts: Array) -> PatchCollection:
     image = PatchCollection(squares, cmap="Greys", edgecolor="face", linewidth=0.1)
     image.set(array=shares[rows, columns], clim=(0, 1))
     axes.add_collection(image)
-    axes.set(aspect="equal", xlim=(0, len(counts)), ylim=(len(counts), 0))
-    centres, names = np.arange(len(counts)) + 0.5, [str(n) for n in range(len(counts))]
-    axes.set_xticks(centres, names)
-    axes.set_yticks(centres, names)
+    n_classes, n_actions = counts.shape
+    axes.set(aspect="equal", xlim=(0, n_actions), ylim=(n_classes, 0))
+    axes.set_xticks(np.arange(n_actions) + 0.5, map(str, range(n_actions)))
+    axes.set_yticks(np.arange(n_classes) + 0.5, map(str, range(n_classes)))
     axes.tick_params(length=0, labelsize=5)
     axes.spines[["top", "right"]].set_visible(True)
     return image
+
+
+# --- rewards beyond the paper ---------------------------------------------------------------
+
+
+@styled
+def rewards(tasks: Mapping[str, pd.DataFrame], choices: pd.DataFrame, switch: int) -> Figure:
+    """What networks earn where rewards are a matter of chance, and how one meets a reversal.
+
+    Parameters
+    ----------
+    tasks : a task's records of epochs, as `History.epochs`, with what the best policy would earn.
+    choices : columns epoch, and before, after: the shares of trials in which the action was
+        selected that is right before the switch, and after it.
+    switch : the epoch from which other actions pay.
+    """
+    figure = new_figure(DOUBLE, 0.38 * DOUBLE)
+    left, right = figure.subplots(1, 2)
+    reward_curves(left, tasks)
+    letter_panel(left, "a", "rewards by chance")
+    reversal_curves(right, choices, switch)
+    letter_panel(right, "b", "reversal")
+    return figure
+
+
+def reward_curves(axes: Axes, tasks: Mapping[str, pd.DataFrame]) -> None:
+    """The mean reward of each epoch, and what the best policy would expect, a task a colour."""
+    for (name, epochs), colour, line in zip(tasks.items(), TASK_COLOURS, TASK_LINES, strict=False):
+        axes.plot(epochs["epoch"], epochs["reward"], color=colour, ls=line, label=name)
+        axes.plot(epochs["epoch"], epochs["optimal_reward"], color=BLACK, ls=":", lw=0.7, zorder=0)
+    axes.plot([], [], color=BLACK, ls=":", lw=0.7, label="expected of the best policy")
+    n_epochs = max(epochs["epoch"].max() for epochs in tasks.values())
+    axes.set(xlim=(0, n_epochs), ylim=(0, 1.03), xlabel="epoch", ylabel="reward a trial")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="lower right")
+
+
+def reversal_curves(axes: Axes, choices: pd.DataFrame, switch: int) -> None:
+    """How often the actions are selected that are right before the switch, and after it."""
+    epoch, names = choices["epoch"], {"before": "old right answer", "after": "new right answer"}
+    for (when, name), colour, line in zip(names.items(), TASK_COLOURS, TASK_LINES, strict=False):
+        axes.plot(epoch, choices[when], color=colour, ls=line, label=name)
+    axes.axvline(switch - 0.5, color=GREY, lw=0.7, zorder=0, label="switch")
+    axes.set(xlim=(0, epoch.max()), ylim=(0, 1.03), xlabel="epoch", ylabel="share of trials")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.legend(loc="center", bbox_to_anchor=(0.28, 0.5))  # between the curves
 
 
 # --- Table 1 --------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ FEEDBACK_NAMES = {
 }
 CLASS_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, BLACK)  # with two line styles: ten classes
 CLASS_LINES = ("-", (0, (3, 1.2)))
+TASK_COLOURS = (BLUE, VERMILLION, GREEN)
+TASK_LINES: tuple[Any, ...] = ("-", (0, (3, 1.2)), (0, (6, 1, 1, 1)))
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine

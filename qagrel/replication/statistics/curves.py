@@ -54,15 +54,18 @@ def steps(curve: npt.ArrayLike, start: float, height: float) -> list[int]:
 def overshoots(history: pd.DataFrame, factor: float, tolerance: float) -> pd.DataFrame:
     """How often each class was chosen, relative to how often it occurred.
 
+    Classes are taken for actions, of which there must be as many.
+
     Returns
     -------
     DataFrame
         Columns seed, class, peak (the largest ratio), last (that of the last epoch), overshoot
         (the peak is at least `factor`, and the last within `tolerance` of 1).
     """
-    records = []
+    records, classes = [], classes_of(history)
+    require(history, [f"selected_{number}" for number in classes], "history")
     for seed, group in history.groupby("seed"):
-        for number in classes_of(history):
+        for number in classes:
             presented = group[f"presented_{number}"]
             ratio = (group[f"selected_{number}"] / presented.where(presented > 0)).dropna()
             peak, last = (ratio.max(), ratio.iloc[-1]) if len(ratio) else (NAN, NAN)
@@ -160,12 +163,18 @@ def steepest_intervals(history: pd.DataFrame, factor: float) -> pd.DataFrame:
 
 
 def classes_of(history: pd.DataFrame) -> list[int]:
-    """The classes that a history counts (InputError where counts of one are missing)."""
-    classes = range(sum(str(name).startswith("presented_") for name in history) or 1)
-    counts = ("presented", "correct", "selected")
-    names = [f"{what}_{number}" for what in counts for number in classes]
+    """The classes that a history counts (InputError where counts are missing).
+
+    Selections are counted by action, of which there may be more or fewer.
+    """
+    n_classes, n_actions = (
+        sum(str(name).startswith(what) for name in history) or 1
+        for what in ("presented_", "selected_")
+    )
+    numbers = {"presented": n_classes, "correct": n_classes, "selected": n_actions}
+    names = [f"{what}_{number}" for what, n in numbers.items() for number in range(n)]
     require(history, ["seed", "epoch", "error", *names], "history")
-    return list(classes)
+    return list(range(n_classes))
 
 
 def _share(flags: npt.NDArray[np.bool_]) -> float:

@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from examples import FIGURES, N_CLASSES, batch_records, both, epoch_records, found, seeds
+from examples import (
+    FIGURES,
+    N_CLASSES,
+    batch_records,
+    both,
+    choices,
+    epoch_records,
+    found,
+    paid,
+    seeds,
+)
 from helpers import TRIAL
 from matplotlib.figure import Figure
 
@@ -57,6 +67,7 @@ def make(
         ),
         "fig6": lambda: plots.class_selection(both(epochs), both(found())),
         "confusion": lambda: plots.confusion_over_time(both(counts), [1, 4, 8]),
+        "rewards": lambda: plots.rewards(paid(epochs), choices(), 5),
         "table1": lambda: plots.table1(table, paper, seed=1),
     }
 

@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from examples import N_CLASSES, batch_records, both, epoch_records, found, texts
+from examples import (
+    N_CLASSES,
+    batch_records,
+    both,
+    choices,
+    epoch_records,
+    found,
+    paid,
+    texts,
+)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -136,3 +145,36 @@ def test_the_titles_stand_clear_of_the_marked_intervals() -> None:
         marks = [line.get_window_extent() for line in axes.lines]
         assert len(marks) == 3
         assert text.get_window_extent().count_overlaps(marks) == 0
+
+
+# --- rewards ---------------------------------------------------------------------------------
+
+
+def test_reward_curves_stand_beside_the_best_policy() -> None:
+    axes, tasks = Figure().subplots(), paid(epoch_records())
+    plots.reward_curves(axes, tasks)
+    for number, epochs in enumerate(tasks.values()):
+        assert curve(axes, 2 * number)[1].tolist() == epochs["reward"].tolist()
+        assert curve(axes, 2 * number + 1)[1].tolist() == epochs["optimal_reward"].tolist()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert texts(axes)[-3:] == ["certain", "by chance", "expected of the best policy"]
+
+
+def test_reversal_curves_cross_at_the_switch() -> None:
+    axes, shares = Figure().subplots(), choices()
+    plots.reversal_curves(axes, shares, 5)
+    (x, before), (_, after), (switch, _) = (curve(axes, i) for i in range(3))
+    assert x.tolist() == shares["epoch"].tolist()
+    assert (before.tolist(), after.tolist()) == (
+        shares["before"].tolist(),
+        shares["after"].tolist(),
+    )
+    assert switch.tolist() == [4.5, 4.5]
+    assert (before > after).tolist() == (x < switch[0]).tolist()
+
+
+def test_tasks_differ_by_line_too(figures: dict[str, Figure]) -> None:
+    for axes in figures["rewards"].axes:
+        looks = [line.get_linestyle() for line in axes.get_lines()[:2]]
+        assert len(set(looks)) == 2

@@ -1,0 +1,183 @@
+"""The verbs of the replication: `qagrel table1`, `qagrel audit` and their kin.
+
+Each imports what it needs when it runs.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from qagrel.console import compiles, force_option
+
+profile_option = click.option(
+    "--profile", default="digits", show_default=True, help="section of params.yaml"
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), help="runs side by side  [default: the cores there are]"
+)
+scheduler_option = click.option(
+    "--scheduler",
+    help="address of a Dask scheduler to run on  [default: that of Dask's configuration, if it "
+    "names one and --workers is not given]",
+)
+
+
+@click.command()
+@profile_option
+@click.option("--row", "rows", multiple=True, help="such as q-agrel_symmetric_300-100_1")
+@click.option("--seed", "seeds", type=int, multiple=True, help="train these, collect nothing")
+@workers_option
+@scheduler_option
+@compiles
+def table1(
+    profile: str,
+    rows: Sequence[str],
+    seeds: Sequence[int],
+    workers: int | None,
+    scheduler: str | None,
+) -> None:
+    """Train rows of Table 1 and print what came out.
+
+    Finished runs are kept, so that the same command goes on after an interruption. With --seed,
+    runs are only kept, for a later call without it to collect: one job a run on a cluster.
+    """
+    from qagrel.replication import commands
+
+    table = commands.table1(profile, rows, seeds, workers, scheduler)
+    click.echo(table.to_string(index=False))
+
+
+@click.command()
+@click.argument("name")
+@profile_option
+@workers_option
+@scheduler_option
+@compiles
+def study(name: str, profile: str, workers: int | None, scheduler: str | None) -> None:
+    """Train the runs of a study in params.yaml."""
+    from qagrel.replication import commands
+
+    commands.study(name, profile, workers, scheduler)
+
+
+@click.command("lr-range")
+@profile_option
+@workers_option
+@scheduler_option
+@compiles
+def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
+    """Learning-rate range test: where the curves are steepest."""
+    from qagrel.replication import commands
+
+    click.echo(commands.learning_rate_range(profile, workers, scheduler).to_string(index=False))
+
+
+@click.command()
+@profile_option
+def statistics(profile: str) -> None:
+    """Write tables and verdicts from the runs of a profile."""
+    from qagrel.replication import commands
+
+    for claim in commands.write_statistics(profile):
+        click.echo(f"{claim['verdict']:<15}{claim['claim']}")
+
+
+@click.command()
+@click.argument("name")
+@profile_option
+@click.option(
+    "-p",
+    "parameters",
+    multiple=True,
+    type=(str, str),
+    help="NAME VALUE of a parameter, such as 0.5, 300,100, true or null",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="where the executed notebook goes")
+@force_option
+def notebook(
+    name: str,
+    profile: str,
+    parameters: Sequence[tuple[str, str]],
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Run a figure's notebook.
+
+    Without --output and -p, its results go where the pipeline puts them; else the figures go
+    beside the executed notebook, and replace only what the same command left there.
+    """
+    # a grammar of addresses, which no notebook needs: jsonschema builds it for a second
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from qagrel.replication import commands
+
+    click.echo(f"wrote {commands.notebook(name, profile, parameters, output, force)}")
+
+
+@click.command()
+@profile_option
+def report(profile: str) -> None:
+    """Build the report of a profile, a PDF, from its results."""
+    from qagrel.replication.report import build_report
+
+    click.echo(f"wrote {build_report(profile)}")
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
+@force_option
+@compiles
+def fingerprint(out: Path | None, force: bool) -> None:
+    """Hash what the code makes of small runs of the paper's rules.
+
+    While the hash stays the same, so does every number of every run: only another one asks for
+    training again.
+    """
+    from qagrel import store
+    from qagrel.replication import sweep
+
+    found = {"fingerprint": sweep.fingerprint()}
+    if out is not None:
+        store.write_named({out: store.json_bytes(found)}, "--out", force)
+    else:
+        click.echo(found["fingerprint"])
+
+
+@click.command()
+@profile_option
+@click.option("--rows", type=click.IntRange(1), default=6, show_default=True, help="runs to audit")
+@click.option("--epochs", type=click.IntRange(1), default=8, show_default=True, help="of each run")
+@click.option("--full", is_flag=True, help="all epochs, and the final accuracy")
+@click.option("--run", "names", multiple=True, help="a row, study/run, or one seed of either")
+@click.option("--seed", type=int, help="of the random choice")
+@compiles
+def audit(
+    profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
+) -> None:
+    """Train committed runs afresh and compare all numbers.
+
+    Runs are picked at random or by name. Tables and verdicts are made again from all committed
+    runs and compared as well. Exits with 1 where anything differs.
+    """
+    from qagrel.replication import commands
+
+    epochs_each = None if full else epochs
+    differences = commands.audit(profile, rows, epochs_each, names, seed, click.echo)
+    for difference in differences[:20]:
+        click.echo(f"differs: {difference}")
+    if differences:
+        raise click.exceptions.Exit(1)
+    click.echo("audit passed: every number that was derived again is the committed one")
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="few repetitions: to try it out")
+def bench(quick: bool) -> None:
+    """Speed and memory beside other frameworks: see make bench."""
+    from qagrel.replication import commands
+
+    commands.bench(quick)
+
+
+COMMANDS = (table1, study, lr_range, statistics, notebook, report, fingerprint, audit, bench)
