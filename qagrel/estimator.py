@@ -26,8 +26,12 @@ except ImportError:  # before scikit-learn 1.6
         return estimator._validate_data(X, y, **checks)
 
 
-# fields of RunSpec that are no parameter: they follow from the data, or have scikit-learn's name
-NOT_PARAMETERS = ("dataset", "input_scale", "grey_max", "hidden", "seed")
+# Fields of RunSpec that are no parameter: they follow from the data, have scikit-learn's name, or
+# make actions of classes.
+NOT_PARAMETERS = (
+    *("dataset", "input_scale", "grey_max", "hidden", "seed"),
+    *("payoff", "payoff_after", "payoff_switch"),
+)
 HELD_OUT = 10  # a validation sample in as many, where there are few
 
 
@@ -46,9 +50,10 @@ class QAgrelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tenth of them.
     warm_start : whether `fit` goes on from the weights of the last one.
     random_state : an integer is the seed of `RunSpec`.
-    rule, feedback, learning_rate, max_epochs, epsilon, temperature, loss, weight_range, \
-feedback_range, validation_draw, validation_every, stop_checks, stop_decimals, drop_epoch, \
-drop_factor, learning_rate_end, learning_rate_spacing, precision : as in `RunSpec`.
+    rule, feedback, learning_rate, max_epochs, epsilon, temperature, reward_omission, \
+reward_flip, loss, weight_range, feedback_range, validation_draw, validation_every, stop_checks, \
+stop_decimals, drop_epoch, drop_factor, learning_rate_end, learning_rate_spacing, \
+precision : as in `RunSpec`.
 
     Attributes
     ----------
@@ -71,6 +76,8 @@ drop_factor, learning_rate_end, learning_rate_spacing, precision : as in `RunSpe
         max_epochs: int = 200,
         epsilon: float = 0.02,
         temperature: float = 1.0,
+        reward_omission: float = 0.0,
+        reward_flip: float = 0.0,
         loss: str = "cross-entropy",
         fit_intercept: bool = True,
         weight_range: float = 0.05,
@@ -96,6 +103,8 @@ drop_factor, learning_rate_end, learning_rate_spacing, precision : as in `RunSpe
         self.max_epochs = max_epochs
         self.epsilon = epsilon
         self.temperature = temperature
+        self.reward_omission = reward_omission
+        self.reward_flip = reward_flip
         self.loss = loss
         self.fit_intercept = fit_intercept
         self.weight_range = weight_range

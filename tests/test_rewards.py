@@ -9,7 +9,7 @@ from typing import Any
 import naive
 import numpy as np
 import pytest
-from helpers import SMALL, TRIAL, contents
+from helpers import SMALL, TRIAL, contents, where_compiled
 from test_training import Spy
 
 from qagrel import (
@@ -48,6 +48,9 @@ SPECS = {
         precision="float32",
     ),
 }
+
+
+long = where_compiled("hundreds of epochs, which take seconds where nothing is compiled")
 
 
 @pytest.fixture
@@ -143,6 +146,7 @@ def test_what_is_always_swapped_is_the_opposite(patches: Dataset) -> None:
     assert flipped.epochs["optimal_reward"].tolist() == opposite.epochs["optimal_reward"].tolist()
 
 
+@long
 def test_chances_are_met_as_often_as_they_say(patches: Dataset) -> None:
     """Of a right answer in 300 epochs, within five standard errors."""
     everything = ((1.0, 1.0),) * 3  # is right
@@ -151,6 +155,7 @@ def test_chances_are_met_as_often_as_they_say(patches: Dataset) -> None:
     assert reward == pytest.approx(0.7, abs=0.021)
 
 
+@long
 @pytest.mark.parametrize("flip", [0.0, 0.2])
 def test_a_trained_network_earns_what_the_best_policy_would(patches: Dataset, flip: float) -> None:
     chances = {"reward_flip": flip, "reward_omission": 0.1}
@@ -163,6 +168,7 @@ def test_a_trained_network_earns_what_the_best_policy_would(patches: Dataset, fl
 # --- reversal -------------------------------------------------------------------------------
 
 
+@long
 def test_a_reversal_is_learnt_anew(patches: Dataset) -> None:
     """Accuracy is by the payoffs of the epoch, at the end by those after the switch."""
     reversal = {"payoff_switch": 80, "payoff_after": TURNED}

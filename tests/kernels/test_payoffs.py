@@ -4,9 +4,12 @@ import autograd.numpy as anp
 import naive
 import numpy as np
 import pytest
+from helpers import REGIMES
 from naive import Settings
-from problems import HIDDEN, N_CLASSES, REGIMES, Learner, Problem
+from problems import HIDDEN, N_CLASSES, Learner, Problem
 from test_rule import assert_descends, assert_same_epoch, gradient, increments
+
+from qagrel import network
 
 FEWER = (  # actions than classes, of which two may be equally good
     *((1.0, 0.5, -2.0), (0.0, 0.0, 3.0), (0.25, 0.25, 0.25)),
@@ -79,8 +82,6 @@ def test_blocks_of_a_batch_give_the_bits_of_the_whole(payoff: str) -> None:
     how, task = settings(payoff, "learned", 0.2, 0.3), problem(payoff, (130, 6), "float32")
     task.draws[:, ::3] /= 3
     whole, parted = Learner(task, how, 16), Learner(task, how, 16)
-    from qagrel import network
-
     parted.work = network.workspace(parted.network, 16, most=7)
     for learner in (whole, parted):
         learner.payoffs.reward[:] *= 0.1  # not exact in binary: the order of a sum shows
