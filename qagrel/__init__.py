@@ -15,21 +15,23 @@ if TYPE_CHECKING:
     from qagrel import store, trial
     from qagrel.dataset import Dataset
     from qagrel.datasets import load_dataset
+    from qagrel.epoch import Epoch
     from qagrel.errors import InputError
     from qagrel.estimator import QAgrelClassifier
     from qagrel.history import load, save
-    from qagrel.network import predict
     from qagrel.replication import experiments, results, sweep
     from qagrel.replication import figures as plotting
     from qagrel.replication import statistics as analysis
     from qagrel.replication.figures import schematics
     from qagrel.spec import RunSpec
-    from qagrel.training import History, train
+    from qagrel.trained import History
+    from qagrel.training import train
 
     __version__: str
 
 __all__ = [
     "Dataset",
+    "Epoch",
     "History",
     "InputError",
     "QAgrelClassifier",
@@ -40,7 +42,6 @@ __all__ = [
     "load",
     "load_dataset",
     "plotting",
-    "predict",
     "results",
     "save",
     "schematics",
@@ -52,13 +53,13 @@ __all__ = [
 
 _HOMES = {
     "Dataset": "dataset",
-    "History": "training",
+    "Epoch": "epoch",
+    "History": "trained",
     "InputError": "errors",
     "QAgrelClassifier": "estimator",
     "RunSpec": "spec",
     "load": "history",
     "load_dataset": "datasets",
-    "predict": "network",
     "save": "history",
     "train": "training",
 }

@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 
     from qagrel.arrays import Label
     from qagrel.dataset import Dataset
+    from qagrel.epoch import Epoch, Row
     from qagrel.network import Ints
-    from qagrel.training import History, Row
+    from qagrel.spec import RunSpec
+    from qagrel.trained import History
+
+
+COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
 # --- qagrel ---------------------------------------------------------------------------------
@@ -113,22 +118,42 @@ def _table(text: str) -> tuple[tuple[float, ...], ...]:
 )
 @force_option
 @click.option("--record-batches", is_flag=True, help="keep reward or error of every batch too")
+@click.option("--record-trials", is_flag=True, help="keep action, reward and so on of every trial")
+@click.option(
+    "--continue",
+    "start",
+    type=click.Path(path_type=Path),
+    metavar="RUN.npz",
+    help="go on from a saved run, whose options hold unless others are given",
+)
 @json_option
 @compiles
 def train(
-    out: Path | None, force: bool, record_batches: bool, as_json: bool, **fields: Any
+    out: Path | None,
+    force: bool,
+    record_batches: bool,
+    record_trials: bool,
+    start: Path | None,
+    as_json: bool,
+    **fields: Any,
 ) -> None:
     """Train one network and test it."""
     from qagrel import datasets, training
-    from qagrel.spec import RunSpec
 
-    spec = RunSpec(**fields)
+    spec, initial = _start(start, fields)
     with ExitStack() as claim:
         paths = {} if out is None else claim.enter_context(_reserved(out, force))
         dataset = datasets.dataset_of(spec)
         begin = time.perf_counter()
-        with _progress(spec.max_epochs) as show:
-            history = training.train(spec, dataset, record_batches=record_batches, on_epoch=show)
+        with _progress(spec.max_epochs, [] if initial is None else initial.rows) as show:
+            history = training.train(
+                spec,
+                dataset,
+                initial=initial,
+                record_batches=record_batches,
+                record_trials=record_trials,
+                on_epoch=show,
+            )
         results = _results(history, time.perf_counter() - begin)
         try:
             saved = _save(history, paths, force)
@@ -138,6 +163,18 @@ def train(
         click.echo(_line("saved", ", ".join(map(click.format_filename, saved))))
 
 
+def _start(path: Path | None, fields: dict[str, Any]) -> "tuple[RunSpec, History | None]":
+    """What to train, and the saved run to go on from, if any: its fields hold unless given anew."""
+    from qagrel import history
+    from qagrel.spec import RunSpec
+
+    if path is None:
+        return RunSpec(**fields), None
+    initial, context = history.load(path), click.get_current_context()
+    given = [name for name in fields if context.get_parameter_source(name) is COMMANDLINE]
+    return initial.spec.replace(**{name: fields[name] for name in given}), initial
+
+
 @contextmanager
 def _reserved(out: Path, force: bool) -> "Iterator[dict[str, Path]]":
     """The files of a run, checked before any work to be new and writable, and no other's."""
@@ -145,7 +182,12 @@ def _reserved(out: Path, force: bool) -> "Iterator[dict[str, Path]]":
 
     is_file = out.suffix in (".npz", ".csv") and not out.is_dir()
     stem = out.with_suffix("") if is_file else out / "run"
-    endings = {"run": ".npz", "epochs": ".csv", "batches": "-batches.csv"}
+    endings = {
+        "run": ".npz",
+        "epochs": ".csv",
+        "batches": "-batches.csv",
+        "trials": "-trials.csv",
+    }
     paths = {kind: stem.with_name(stem.name + ending) for kind, ending in endings.items()}
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
@@ -164,21 +206,22 @@ def _reserved(out: Path, force: bool) -> "Iterator[dict[str, Path]]":
 
 
 @contextmanager
-def _progress(max_epochs: int) -> "Iterator[Callable[[Row], None]]":
+def _progress(max_epochs: int, before: "Sequence[Row]") -> "Iterator[Callable[[Epoch], None]]":
     """A live bar on stderr, where that is a terminal; what it gives takes each epoch's record."""
     from tqdm import tqdm
 
     with tqdm(
         total=max_epochs,
+        initial=len(before),
         bar_format="epoch {n_fmt} of at most {total_fmt} |{bar}| {desc}at most {remaining} left",
         disable=None,  # unless on a terminal
         dynamic_ncols=True,
         leave=False,  # the summary follows
     ) as bar:
-        rows: list[Row] = []
+        rows = [*before]
 
-        def show(row: "Row") -> None:
-            rows.append(row)
+        def show(epoch: "Epoch") -> None:
+            rows.append(epoch.record)
             bar.set_description_str(f"{_state(rows)}, ", refresh=False)
             bar.update()
 
@@ -207,7 +250,7 @@ def _percent(accuracy: float) -> str:
 
 
 def _save(history: "History", paths: dict[str, Path], force: bool) -> list[Path]:
-    """Write the run, its table of epochs and that of its batches; the files."""
+    """Write the run, its table of epochs, and those of its batches and trials; the files."""
     from qagrel import history as histories
     from qagrel import store
 
@@ -216,11 +259,11 @@ def _save(history: "History", paths: dict[str, Path], force: bool) -> list[Path]
     for path in paths.values():  # which may have come while it trained
         store.check_free(path, "--out", force)
     histories.save(history, paths["run"])
-    store.write_csv(paths["epochs"], history.epochs)
-    if history.batches is None:
-        paths.pop("batches").unlink(missing_ok=True)  # of a run that this one replaces
-    else:
-        store.write_csv(paths["batches"], history.batches)
+    for table in ("epochs", "batches", "trials"):
+        if (rows := getattr(history, table)) is None:
+            paths.pop(table).unlink(missing_ok=True)  # of a run that this one replaces
+        else:
+            store.write_csv(paths[table], rows)
     return list(paths.values())
 
 
@@ -236,6 +279,8 @@ def _results(history: "History", seconds: float) -> dict[str, Any]:
         "diverged_at": history.diverged_at,
         "validation_accuracy": _last_check(history.rows),
         "test_accuracy": history.test_accuracy,
+        "unlearnt": list(history.unlearnt),
+        "warning": history.warning,
         "seconds": seconds,
         "epochs": history.rows,
     }
@@ -257,6 +302,7 @@ def _summary(history: "History", results: dict[str, Any]) -> str:
     lines |= {
         "validation accuracy": _percent(results["validation_accuracy"]),
         "test accuracy": _percent(history.test_accuracy),
+        **({} if history.warning is None else {"not learnt": history.warning}),
         "time": f"{results['seconds']:.1f} s",
     }
     for name, degrees in last.items():

@@ -57,8 +57,7 @@ def _relative_difference(depth: int, payoff: Table | None) -> float:
     sparse = network.sparse_images(images, labels, levels)
     draws = kernels.Draws(np.arange(N_TRIALS), *uniforms, *uniforms)
     payoffs = network.payoffs(spec, N_CLASSES)
-    counts = np.zeros(payoffs.reward.shape, np.int64)
-    record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), np.zeros(1), counts)
+    record = network.record(net, 1, N_CLASSES)
     kernels.train_epoch(net, work, sparse, draws, payoffs, network.policy(spec), 1.0, record)
 
     rewards = np.eye(N_CLASSES) if payoff is None else np.array(payoff)

@@ -10,12 +10,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from qagrel import network
 from qagrel.arrays import Array
 from qagrel.dataset import Dataset
 from qagrel.errors import InputError
 from qagrel.spec import RunSpec
-from qagrel.training import History, Start, train_on
+from qagrel.trained import History
+from qagrel.training import train_on
 
 try:
     from sklearn.utils.validation import validate_data
@@ -64,7 +64,6 @@ precision : as in `RunSpec`.
 
     classes_: Array
     history_: History
-    _start: Start
 
     def __init__(
         self,
@@ -125,7 +124,7 @@ precision : as in `RunSpec`.
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on samples (n, features) and their labels, until the run ends by its rules."""
-        goes_on = self.warm_start and hasattr(self, "_start")
+        goes_on = self.warm_start and hasattr(self, "history_")
         X, y = self._checked(X, y, reset=not goes_on)
         classes = np.unique(y)
         if goes_on and not np.array_equal(classes, self.classes_):
@@ -138,7 +137,7 @@ precision : as in `RunSpec`.
         self.classes_ = classes
         held_out = min(self.validation_size, len(X) // HELD_OUT)
         spec = self._spec(len(X), validation_size=held_out)
-        self._train(spec, X, y, self._start if goes_on else None)
+        self._train(spec, X, y, self.history_ if goes_on else None)
         self._n_epochs = 0
         return self
 
@@ -153,7 +152,7 @@ precision : as in `RunSpec`.
         X, y = self._checked(X, y, reset=is_first)
         if (strange := np.setdiff1d(y, self.classes_)).size:
             raise InputError(f"y: {strange} are not in the classes, {self.classes_}: drop them")
-        start = None if is_first else self._start
+        start = None if is_first else self.history_
         self._n_epochs = 0 if is_first else self._n_epochs
         left = max(1, self.drop_epoch - self._n_epochs)
         spec = self._spec(len(X), validation_size=0, max_epochs=1, drop_epoch=left)
@@ -191,7 +190,7 @@ precision : as in `RunSpec`.
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31))
 
-    def _train(self, spec: RunSpec, X: Array, y: Array, start: Start | None) -> None:
+    def _train(self, spec: RunSpec, X: Array, y: Array, start: History | None) -> None:
         numbers = np.searchsorted(self.classes_, y).astype(np.uint8)
         dataset = Dataset(
             name=spec.dataset,
@@ -208,14 +207,13 @@ precision : as in `RunSpec`.
                 f"hidden_layer_sizes: training cannot go on with {spec.hidden}, other layers than "
                 "before: set warm_start=False, or fit anew"
             )
-        history, start = train_on(spec, dataset, start)
+        history = train_on(spec, dataset, start)
         if history.status == "diverged":
             raise InputError(
                 f"learning_rate: {self.learning_rate} led to weights that are not finite: choose "
                 "a smaller one, or standardise the features"
             )
         self.history_ = history
-        self._start = start
 
     def predict(self, X: Any) -> Array:
         """The label of the class with the largest Q-value, for each sample."""
@@ -243,7 +241,7 @@ precision : as in `RunSpec`.
     def _values(self, X: Any) -> Array:
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
-        values = network.output_values(self.history_.weights, self._inputs(X))
+        values = self.history_.q_values(self._inputs(X))
         return values.astype(np.float64)
 
     def __sklearn_tags__(self) -> Any:

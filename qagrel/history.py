@@ -2,7 +2,8 @@
 
 The file is an archive of plain arrays (`qagrel.store`): a head in JSON that describes the run
 and the sizes of all that follows, the columns of the epoch table, the confusion counts, the
-weights, and a checksum over everything.  Equal histories give equal bytes.
+weights, the log of trials if there is one, and a checksum over everything.  Equal histories give
+equal bytes.
 """
 
 import hashlib
@@ -14,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qagrel import store
+from qagrel import store, triallog
 from qagrel.arrays import Label
 from qagrel.errors import InputError
 from qagrel.spec import RunSpec
-from qagrel.training import History
+from qagrel.trained import History
+from qagrel.triallog import TrialLog
 
 Arrays = dict[str, NDArray[Any]]
 Layout = dict[str, tuple[Any, tuple[int, ...]]]  # type and shape by name
@@ -29,6 +31,26 @@ COLUMNS = (
 )
 
 
+class _Place(BaseModel):
+    """Where a PCG64 generator is, as NumPy has it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    state: int = Field(ge=0, lt=2**128)
+    inc: int = Field(ge=0, lt=2**128)
+
+
+class _Stream(BaseModel):
+    """The state of a random stream, as NumPy has it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    bit_generator: Literal["PCG64"]
+    state: _Place
+    has_uint32: int = Field(ge=0, le=1)
+    uinteger: int = Field(ge=0, lt=2**32)
+
+
 class _Head(BaseModel):
     """What the arrays of a saved run do not say themselves."""
 
@@ -36,7 +58,7 @@ class _Head(BaseModel):
 
     format: Literal["qagrel run 1", "qagrel run 2"] = "qagrel run 2"
     spec: dict[str, Any]
-    status: Literal["converged", "max-epochs", "diverged"]
+    status: Literal["converged", "max-epochs", "diverged", "stopped"]
     # None: diverged, or no test samples
     test_accuracy: float | None = Field(ge=0, le=100, allow_inf_nan=False)
     n_epochs: int = Field(ge=1)
@@ -49,6 +71,8 @@ class _Head(BaseModel):
     # of one kind; None: 0, 1, 2 and so on
     classes: list[Label] | None = None
     dataset_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    streams: dict[str, _Stream] | None = None
+    n_trials: int | None = Field(None, ge=1)  # an epoch; None: trials were not recorded
 
 
 def save(history: History, path: store.StrPath) -> None:
@@ -68,6 +92,8 @@ def save(history: History, path: store.StrPath) -> None:
     for name in ("batch_wrong", "batch_loss", "batch_size", "batch_reward"):
         if (values := getattr(history, name)) is not None:
             arrays[name] = values
+    if history.trial_log is not None:
+        arrays |= {f"trials.{name}": a for name, a in history.trial_log._asdict().items()}
     store.write_npz(path, {**arrays, "sha256": _checksum(arrays)})
 
 
@@ -101,6 +127,8 @@ def _head(history: History) -> NDArray[np.uint8]:
         inputs=history.inputs,
         classes=list(history.classes),
         dataset_sha256=history.dataset_sha256,
+        streams=cast(Any, history.streams),
+        n_trials=None if history.trial_log is None else history.trial_log.sample.shape[1],
     )
     text = json.dumps(head.model_dump(), sort_keys=True)
     return np.frombuffer(text.encode(), np.uint8)
@@ -165,6 +193,7 @@ def _history(arrays: Arrays) -> History:
         batch_loss=arrays.get("batch_loss"),
         batch_size=arrays.get("batch_size"),
         batch_reward=arrays.get("batch_reward"),
+        trial_log=_trial_log(arrays, head, spec),
         weights=weights,
         feedback_weights=feedback_weights,
         test_accuracy=float("nan") if head.test_accuracy is None else head.test_accuracy,
@@ -173,7 +202,18 @@ def _history(arrays: Arrays) -> History:
         inputs=head.inputs,
         classes=tuple(classes),
         dataset_sha256=head.dataset_sha256,
+        streams=None if head.streams is None else head.model_dump()["streams"],
     )
+
+
+def _trial_log(arrays: Arrays, head: _Head, spec: RunSpec) -> TrialLog | None:
+    if head.n_trials is None:
+        return None
+    log = TrialLog(*(arrays[f"trials.{name}"] for name in TrialLog._fields))
+    n_actions = spec.n_actions(head.n_classes)
+    if log.target.max() >= head.n_classes or log.action.max() >= n_actions:
+        raise ValueError("trials: a class or an action is out of range")
+    return log
 
 
 def _parse_head(arrays: Arrays) -> _Head:
@@ -209,6 +249,9 @@ def _layout(head: _Head, spec: RunSpec) -> Layout:
         layout["batch_size"] = (counts, (head.n_batches,))
         if spec.has_own_rewards:
             layout["batch_reward"] = (floats, by_batch)
+    if head.n_trials is not None:
+        log = triallog.layout(head.n_epochs, head.n_trials, spec.precision)
+        layout |= {f"trials.{name}": kind for name, kind in log.items()}
     return layout
 
 

@@ -1,7 +1,7 @@
 """Weights, images and policies in the layout of the kernels; classification."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,14 @@ def pack(
 
 def unpack(network: kernels.Network, flat: Floats) -> list[Floats]:
     """The matrices (fan_in, fan_out), copied from one of the network's flat buffers."""
-    return [matrix[:, :fan_out].copy() for matrix, fan_out in _matrices(network, flat)]
+    return [matrix.copy() for matrix in views(network, flat)]
+
+
+def views(network: kernels.Network, flat: Floats) -> list[Floats]:
+    """The matrices (fan_in, fan_out) in one of the network's flat buffers, to be read only."""
+    # through a memoryview: a plain view of an array could be made writeable again
+    locked = np.frombuffer(flat.data.toreadonly(), flat.dtype)
+    return [matrix[:, :fan_out] for matrix, fan_out in _matrices(network, locked)]
 
 
 def _flatten(network: kernels.Network, weights: Sequence[Floats]) -> Floats:
@@ -109,6 +116,24 @@ def workspace(
         used=np.zeros(widest + 1, np.uint32),
         reached=np.zeros(block, np.int64),
         change=np.zeros_like(network.weights) if n_blocks > 1 else network.weights,
+    )
+
+
+def record(
+    network: kernels.Network, n_batches: int, n_classes: int, n_logged: int = 0
+) -> kernels.Record:
+    """Empty counts for an epoch of so many batches; each trial is logged where there is room."""
+    n_actions = int(network.width[-1])
+    return kernels.Record(
+        wrong=np.zeros(n_batches, np.int64),
+        loss=np.zeros(n_batches),
+        reward=np.zeros(n_batches),
+        confusion=np.zeros((n_classes, n_actions), np.int64),
+        log=kernels.Log(
+            action=np.zeros(n_logged, np.uint16),
+            reward=np.zeros(n_logged),
+            value=np.zeros(n_logged, network.weights.dtype),
+        ),
     )
 
 
@@ -195,62 +220,75 @@ def _cast(floats: Floats, dtype: Any) -> Floats:
     return cast
 
 
-def predict(
-    weights: Sequence[Floats],
+def presented(
     images: NDArray[Any],
+    n_inputs: int,
     *,
-    grey_max: int | None = 255,
-    input_scale: str = "grey",
-) -> Ints:
-    """The class, or action, that a trained network selects for each image, without exploration.
+    grey_max: int | None,
+    input_scale: str,
+    precision: str,
+) -> kernels.Images:
+    """Images without labels, (n, pixels), as a network of so many inputs is to see them.
 
-    Parameters
-    ----------
-    weights : matrices (fan_in, fan_out), as in `History.weights`.
-    images : grey levels, or values where `grey_max` is None, of shape (n, pixels).
-    grey_max, input_scale : as in training; `History.predict` knows both.
+    Where `grey_max` is None they are values, which need no scale.
 
     Raises
     ------
     InputError
-        When the images are not bytes, or have not as many pixels as the network has inputs.
+        When the images are of another kind, or have not as many pixels as the network has inputs.
     """
-    network = pack(weights)
-    sparse = _unlabelled(weights, images, grey_max, input_scale)
-    return choose(network, workspace(network, 100), sparse, np.arange(len(images)))
-
-
-def output_values(weights: Sequence[Floats], samples: Floats) -> Floats:
-    """The activity of every output, the Q-values, of a network for samples that are values."""
-    network = pack(weights)
-    work = workspace(network, kernels.BLOCK)
-    sparse = _unlabelled(weights, samples, None, "grey")
-    n_outputs, stride, first = network.width[-1], network.stride[-1], work.begin[-2]
-    outputs = np.zeros((len(samples), n_outputs), network.weights.dtype)
-    for order in np.split(np.arange(len(samples)), range(work.block, len(samples), work.block)):
-        choose(network, work, sparse, order)  # which leaves the activities of its last block
-        block = work.activity[first : first + order.size * stride].reshape(-1, stride)
-        outputs[order] = block[:, :n_outputs]
-    return outputs
-
-
-def _unlabelled(
-    weights: Sequence[Floats], images: NDArray[Any], grey_max: int | None, input_scale: str
-) -> kernels.Images:
     if grey_max is None:
         images = values("samples", images)
     elif images.dtype != np.uint8:
         raise InputError(
             f"images of type {images.dtype}: give grey levels as unsigned bytes (numpy.uint8)"
         )
-    if images.ndim != 2 or images.shape[1] != weights[0].shape[0]:
+    if images.ndim != 2 or images.shape[1] != n_inputs:
         kind, unit = ("samples", "values") if grey_max is None else ("images", "grey levels")
         raise InputError(
-            f"{kind} of shape {images.shape} do not fit a network of {weights[0].shape[0]} "
+            f"{kind} of shape {images.shape} do not fit a network of {n_inputs} "
             f"inputs: give {unit} of shape (n, inputs)"
         )
-    levels = input_levels(grey_max, input_scale, weights[0].dtype.name)
+    levels = input_levels(grey_max, input_scale, precision)
     return sparse_images(np.ascontiguousarray(images), np.zeros(len(images), np.uint8), levels)
+
+
+def respond(weights: Sequence[Floats], images: kernels.Images) -> Iterator[list[Floats]]:
+    """What a network does with images, block by block, without exploration: nothing is learnt.
+
+    Yields
+    ------
+    The activities of every layer, of shape (images, units): the input, the hidden layers, and the
+    Q-values.
+    """
+    network = pack(weights)
+    work = workspace(network, kernels.BLOCK)
+    n_images = images.label.size
+    for first in range(0, max(n_images, 1), work.block):
+        order = np.arange(first, min(first + work.block, n_images))
+        choose(network, work, images, order)  # leaves the sums of each layer in its buffers
+        *hidden, values = _sums(network, work, order.size)
+        inputs = dense(images, order, int(network.width[0]))
+        yield [inputs, *(np.maximum(a, 0) for a in hidden), values]
+
+
+def _sums(network: kernels.Network, work: kernels.Workspace, n: int) -> list[Floats]:
+    """The net inputs of every layer after the input in the first trials of a block, copied."""
+    sums = []
+    for layer in range(1, network.width.size):
+        stride = int(network.stride[layer])
+        flat = work.activity[work.begin[layer] :][: work.block * stride]
+        sums.append(flat.reshape(work.block, stride)[:n, : network.width[layer]].copy())
+    return sums
+
+
+def dense(images: kernels.Images, order: Ints, n_inputs: int) -> Floats:
+    """Activities of the input units, (samples, units), for the samples of `order`."""
+    dense = np.zeros((order.size, n_inputs), images.activity.dtype)
+    for row, sample in enumerate(order):
+        pixel = images.pixel[images.start[sample] : images.start[sample + 1]]
+        dense[row, pixel["index"]] = images.activity[pixel["value"]]
+    return dense
 
 
 def choose(

@@ -1,164 +1,45 @@
-"""One training run: RunSpec and data in, History out."""
+"""One training run: RunSpec and data in, History out; or a History in, to go on from."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qagrel import kernels, network
-from qagrel.arrays import Array, Label
+from qagrel import kernels, network, triallog
 from qagrel.dataset import Dataset
 from qagrel.datasets import dataset_of
+from qagrel.epoch import Epoch, OnEpoch, Row, says_stop
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec
+from qagrel.trained import History
+from qagrel.triallog import TrialLog
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Row = dict[str, float]
 SparseImages = tuple[kernels.Images, kernels.Images]
+# what may be otherwise in a run that goes on; its data are known by their checksum
+MAY_CHANGE = ("dataset", "grey_max", "max_epochs", "stop_checks", "stop_decimals")
 
 
-@dataclass
-class History:
-    """What a training run did.
+class _Done(NamedTuple):
+    """What an epoch leaves: its row, what kernels counted, and the log of its trials, if any."""
 
-    Attributes
-    ----------
-    spec : the run's complete description.
-    rows : one record an epoch; `epochs` shows them as a table.
-    confusion : counts of training choices, shape (epochs, classes, actions): [epoch, true class,
-        selected action]; by the paper's rewards an action is the class that it names.
-    batch_wrong, batch_loss, batch_size : per batch of every epoch, shape (epochs, batches);
-        None unless asked for.
-    batch_reward : likewise, where rewards are other than the paper's.
-    weights, feedback_weights : matrices (fan_in, fan_out) a layer, feedback in the layout of the
-        forward weights that it reciprocates (the first has no function: nothing is fed back to
-        the input).
-    test_accuracy : percent of the test samples, greedy; NaN if the run diverged or there were none.
-    status : "converged" by the stopping rule, "max-epochs" or "diverged" (weights not finite).
-    inputs : "levels", grey levels of images, or "values", numbers taken as they stand.
-    grey_max : grey level that stood for an activity of 1; None if unknown, as in files of format 1,
-        and of values.
-    classes : the label of each class, as in `Dataset.classes`.
-    dataset_sha256 : `Dataset.sha256` of the data that it was trained on, None if unknown.
-    """
-
-    spec: RunSpec
-    rows: list[Row] = field(default_factory=list)
-    confusion: Ints = field(default_factory=lambda: np.zeros((0, 0, 0), np.int64))
-    batch_wrong: Ints | None = None
-    batch_loss: Floats | None = None
-    batch_size: Ints | None = None
-    batch_reward: Floats | None = None
-    weights: list[Floats] = field(default_factory=list)
-    feedback_weights: list[Floats] = field(default_factory=list)
-    test_accuracy: float = float("nan")
-    status: str = "max-epochs"
-    grey_max: int | None = None
-    inputs: Literal["levels", "values"] = "levels"
-    classes: tuple[Label, ...] = ()
-    dataset_sha256: str | None = None
-
-    @property
-    def n_epochs(self) -> int:
-        """Epochs trained."""
-        return len(self.rows)
-
-    @property
-    def converged(self) -> bool:
-        """Whether the stopping rule ended the run."""
-        return self.status == "converged"
-
-    @property
-    def diverged_at(self) -> int | None:
-        """The epoch after which weights were no longer finite, if any."""
-        return self.n_epochs if self.status == "diverged" else None
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """Which actions paid most for a class, shaped like `confusion`: [epoch, class, action]."""
-        n_epochs, n_classes, _ = self.confusion.shape
-        spec, epochs = self.spec, range(1, n_epochs + 1)
-        return np.array([network.payoffs(spec, n_classes, epoch).right for epoch in epochs])
-
-    @cached_property
-    def epochs(self) -> "pd.DataFrame":
-        """A row an epoch.
-
-        Columns: epoch (from 1), learning_rate, reward (mean, Q-AGREL only), error (share of wrong
-        choices in training), loss (mean), train_accuracy (percent, under the policy),
-        validation_accuracy (percent, NaN where unchecked), optimal_reward (mean that the best
-        policy would expect, where rewards are other than the paper's), and angle_2, angle_3, ...
-        (degrees between the feedback and transposed forward weights into a layer, unless
-        symmetric).
-        """
-        import pandas as pd
-
-        return pd.DataFrame(self.rows)
-
-    def predict(self, images: Array) -> Array:
-        """The label of the class that the network selects for each image.
-
-        Where the run has a `payoff`, it is the number of the action.  The network sees the images
-        as it was trained to, by the run's scale.
-
-        Parameters
-        ----------
-        images : grey levels, or values, of shape (n, pixels).
-
-        Raises
-        ------
-        InputError
-            When the images do not fit the network (`qagrel.predict`), or the run's scale is
-            unknown.
-        """
-        if self.grey_max is None and self.inputs == "levels":
-            raise InputError(
-                "which grey level stood for an activity of 1 is not known of this run: "
-                "set its grey_max"
-            )
-        chosen = network.predict(
-            self.weights, images, grey_max=self.grey_max, input_scale=self.spec.input_scale
-        )
-        return np.array(self.classes)[chosen] if self.spec.payoff is None else chosen
-
-    @cached_property
-    def batches(self) -> "pd.DataFrame | None":
-        """A row a batch: epoch, batch (both from 1), reward (Q-AGREL only), error, loss."""
-        import pandas as pd
-
-        if self.batch_wrong is None or self.batch_loss is None or self.batch_size is None:
-            return None
-        n_epochs, n_batches = self.batch_wrong.shape
-        error = (self.batch_wrong / self.batch_size).ravel()
-        reward = 1 - error if self.spec.rule in LEARN_BY_REWARD else np.nan
-        if self.batch_reward is not None:
-            reward = (self.batch_reward / self.batch_size).ravel()
-        return pd.DataFrame(
-            {
-                "epoch": np.repeat(np.arange(1, n_epochs + 1), n_batches),
-                "batch": np.tile(np.arange(1, n_batches + 1), n_epochs),
-                "reward": reward,
-                "error": error,
-                "loss": (self.batch_loss / self.batch_size).ravel(),
-            }
-        )
+    row: Row
+    record: kernels.Record
+    log: TrialLog | None
 
 
 def train(
     spec: RunSpec,
     dataset: Dataset | None = None,
     *,
+    initial: History | None = None,
     record_batches: bool = False,
-    on_epoch: Callable[[Row], None] | None = None,
+    record_trials: bool = False,
+    on_epoch: OnEpoch | None = None,
 ) -> History:
     """Train one network by the protocol of Section 3.
 
@@ -166,72 +47,102 @@ def train(
     ----------
     spec : the run.
     dataset : the data, if it is loaded already or made by hand; `History.spec` has its name.
+    initial : a run to go on from, on the same data: what comes is, bit for bit, the run that was
+        never interrupted, with all its epochs.  Only `max_epochs` and the stopping rule of the
+        specification may differ.  What it recorded is recorded on.
     record_batches : keep wrong choices and loss of every batch (`History.batches`); the numbers
         of the run are the same either way.
-    on_epoch : called with the record of each epoch; an exception that it raises ends the run.
+    record_trials : keep every trial (`History.trials`), up to five million of some 25 bytes; the
+        numbers of the run are the same either way.
+    on_epoch : called after each epoch with an `Epoch`: its record, and what the weights are.
+        If it returns True the run ends there, with the status "stopped"; an exception that it
+        raises ends the run without a History.
 
     Raises
     ------
     InputError
-        When the specification does not fit the data, or the data cannot be had.
+        When the specification does not fit the data, the data cannot be had, `initial` cannot be
+        gone on from in this way, or there are too many trials to keep.
     """
-    run = _Run(*settle(spec, dataset))
-    return _train(run, record_batches, on_epoch)
+    spec, dataset = settle(spec, dataset)
+    if initial is not None:
+        check_continues(initial, spec, dataset)
+        _check_recorded(initial, record_batches, record_trials)
+        record_batches = initial.batch_wrong is not None
+        record_trials = initial.trial_log is not None
+    if record_trials:
+        triallog.check(spec, len(dataset.train_images) - spec.validation_size)
+    run = _Run(spec, dataset, initial=initial, record_trials=record_trials)
+    return run.train(record_batches, on_epoch)
 
 
-class Start(NamedTuple):
-    """A trained network, and its random streams as they were left: see `train_on`."""
-
-    weights: list[Floats]
-    feedback_weights: list[Floats]
-    orders: np.random.Generator
-    exploration: np.random.Generator
-
-
-def train_on(spec: RunSpec, dataset: Dataset, start: Start | None) -> tuple[History, Start]:
+def train_on(spec: RunSpec, dataset: Dataset, earlier: History | None) -> History:
     """Train an earlier network on, with whatever data; where there is none, a new one.
 
-    The streams go on too, so that no two calls draw the same numbers.
+    The random streams go on too, so that no two calls draw the same numbers; epochs are counted
+    anew.
     """
-    run = _Run(*settle(spec, dataset), start)
-    history = _train(run)
-    return history, Start(history.weights, history.feedback_weights, run.orders, run.exploration)
+    return _Run(*settle(spec, dataset), earlier=earlier).train()
 
 
-def _train(
-    run: "_Run",
-    record_batches: bool = False,
-    on_epoch: Callable[[Row], None] | None = None,
-) -> History:
-    dataset = run.dataset
-    history = History(
-        run.spec,
-        grey_max=dataset.grey_max,
-        inputs="levels" if dataset.has_levels else "values",
-        classes=dataset.classes,
-        dataset_sha256=dataset.sha256,
-    )
-    confusions, records = [], []
-    for record, row in run.epochs():
-        history.rows.append(row)
-        confusions.append(record.confusion)
-        if record_batches:
-            records.append(record)
-        if on_epoch is not None:
-            on_epoch(row)
-    history.status = run.status
-    history.confusion = np.array(confusions)
-    if record_batches:
-        history.batch_wrong = np.array([record.wrong for record in records])
-        history.batch_loss = np.array([record.loss for record in records])
-        history.batch_size = run.batch_sizes
-        if run.spec.has_own_rewards:
-            history.batch_reward = np.array([record.reward for record in records])
-    history.weights = network.unpack(run.network, run.network.weights)
-    history.feedback_weights = network.unpack(run.network, run.network.feedback)
-    if history.status != "diverged":
-        history.test_accuracy = run.test_accuracy()
-    return history
+def _without_batches(record: kernels.Record) -> kernels.Record:
+    return record._replace(wrong=None, loss=None, reward=None)
+
+
+def _check_recorded(initial: History, batches: bool, trials: bool) -> None:
+    """Refuse records of the later epochs only."""
+    for name, wanted, kept in [
+        ("record_batches", batches, initial.batch_wrong),
+        ("record_trials", trials, initial.trial_log),
+    ]:
+        if wanted and kept is None:
+            raise InputError(
+                f"{name}: the run to go on from has no such records of its first epochs: leave it "
+                "out, or train that run again with it"
+            )
+
+
+def check_continues(initial: History, spec: RunSpec, dataset: Dataset) -> None:
+    """Refuse to go on from a run in another way than it would have gone on itself (InputError)."""
+    if initial.status == "diverged":
+        raise InputError(
+            "initial: this run diverged, no run can go on from weights that are not finite: train "
+            "with a smaller learning rate"
+        )
+    if initial.streams is None or initial.dataset_sha256 is None:
+        raise InputError(
+            "initial: the state of its random streams is not known, its file is of an earlier "
+            "version, and no run can go on from it: train it again"
+        )
+    if initial.dataset_sha256 != dataset.sha256:
+        raise InputError(
+            f"initial: {dataset.name} is not what this run was trained on, its contents, scale or "
+            "classes differ: go on with the same data"
+        )
+    for name in RunSpec.model_fields:
+        before, now = getattr(initial.spec, name), getattr(spec, name)
+        if before != now and name not in MAY_CHANGE:
+            raise InputError(
+                f"{name}: {now!r} is not the {before!r} of the run to go on from: only max_epochs, "
+                "stop_checks and stop_decimals may differ"
+            )
+    if spec.learning_rate_end is not None:
+        raise InputError(
+            "learning_rate_end: a rate that rises up to the last epoch depends on which that is, "
+            "so that no run can go on from such a one: train it anew"
+        )
+    if spec.max_epochs <= initial.n_epochs:
+        raise InputError(
+            f"max_epochs: {spec.max_epochs} is not more than the {initial.n_epochs} epochs of the "
+            "run to go on from: choose more"
+        )
+    epochs, checked = checks_of(spec, initial.rows)
+    for n, epoch in enumerate(epochs, start=1):
+        if should_stop(checked[:n], spec.stop_checks):
+            raise InputError(
+                f"stop_checks: this stopping rule ends the run to go on from at epoch {epoch}, of "
+                f"which it has {initial.n_epochs}: choose more checks, or 0 for none"
+            )
 
 
 def settle(spec: RunSpec, dataset: Dataset | None) -> tuple[RunSpec, Dataset]:
@@ -307,56 +218,145 @@ def _sparse(dataset: Dataset, input_scale: str, precision: str) -> SparseImages:
 
 
 class _Run:
-    """The state of a run: network, random streams and validation checks so far."""
+    """The state of a run: network, random streams and validation checks so far.
 
-    def __init__(self, spec: RunSpec, dataset: Dataset, start: Start | None = None) -> None:
-        self.spec, self.dataset, self.status = spec, dataset, "max-epochs"
+    It begins anew; or with the network and the streams of an earlier run, on other data perhaps;
+    or goes on from where `initial` ended.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        dataset: Dataset,
+        *,
+        earlier: History | None = None,
+        initial: History | None = None,
+        record_trials: bool = False,
+    ) -> None:
+        self.spec, self.dataset, self.initial = spec, dataset, initial
+        self.status, self.record_trials = "max-epochs", record_trials
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         # one stream for each purpose, so that every rule sees the same start and sample order
         streams = map(np.random.default_rng, np.random.SeedSequence(spec.seed).spawn(5))
         forward, feedback, self.orders, self.exploration, self.chances = streams
-        self.n_actions = spec.n_actions(dataset.n_classes)
         self.payoffs = network.payoffs(spec, dataset.n_classes)
-        widths = (dataset.train_images.shape[1], *spec.hidden, self.n_actions)
-        weights = network.draw_weights(widths, spec.weight_range, forward, spec.precision)
-        feedback_weights = None
-        if spec.feedback != "symmetric":
-            feedback_weights = network.draw_weights(
-                widths, spec.feedback_range, feedback, spec.precision
-            )
-        if start is not None:
-            self.orders, self.exploration = start.orders, start.exploration
-            weights = [w.astype(spec.precision) for w in start.weights]
-            if feedback_weights is not None:
-                feedback_weights = [w.astype(spec.precision) for w in start.feedback_weights]
-        self.network = network.pack(weights, feedback_weights, spec.feedback == "learned")
+        self.network = self._start(forward, feedback, earlier or initial)
         self.work = network.workspace(self.network, spec.batch_size)
         self.policy = network.policy(spec)
         n_trained = self.n_samples - spec.validation_size
         firsts = np.arange(0, n_trained, spec.batch_size)
         self.batch_sizes = np.minimum(spec.batch_size, n_trained - firsts)
+        self._take_streams(earlier)
         self.fixed_order = self.orders.permutation(self.n_samples)
-        self.checks: list[float] = []
+        self._take_streams(initial)
+        self.checks = [] if initial is None else checks_of(spec, initial.rows)[1]
 
-    def epochs(self) -> Iterator[tuple[kernels.Record, Row]]:
-        """Train epoch after epoch, until the run ends by one of its rules."""
-        for epoch in range(1, self.spec.max_epochs + 1):
+    def _start(
+        self,
+        forward: np.random.Generator,
+        feedback: np.random.Generator,
+        trained: History | None,
+    ) -> kernels.Network:
+        """The network before the first epoch: drawn, or one that is trained."""
+        spec, separate = self.spec, self.spec.feedback != "symmetric"
+        back: list[Floats] = []
+        if trained is None:
+            n_actions = spec.n_actions(self.n_classes)
+            widths = (self.dataset.train_images.shape[1], *spec.hidden, n_actions)
+            weights = network.draw_weights(widths, spec.weight_range, forward, spec.precision)
+            if separate:
+                back = network.draw_weights(widths, spec.feedback_range, feedback, spec.precision)
+        else:
+            weights, back = (
+                [matrix.astype(spec.precision) for matrix in matrices]
+                for matrices in (trained.weights, trained.feedback_weights)
+            )
+        return network.pack(weights, back if separate else None, spec.feedback == "learned")
+
+    @property
+    def streams(self) -> dict[str, np.random.Generator]:
+        """The random streams that are drawn from every epoch."""
+        return {"orders": self.orders, "exploration": self.exploration, "chances": self.chances}
+
+    def _take_streams(self, before: History | None) -> None:
+        """Go on where the streams of a run ended, if there is one."""
+        if before is not None:
+            assert before.streams is not None
+            for name, stream in self.streams.items():
+                stream.bit_generator.state = before.streams[name]
+
+    def train(self, record_batches: bool = False, on_epoch: OnEpoch | None = None) -> History:
+        """Train until the run ends or the callback stops it."""
+        done = []
+        for each in self.epochs():
+            record = each.record if record_batches else _without_batches(each.record)
+            done.append(each._replace(record=record))
+            if on_epoch is not None and says_stop(on_epoch(Epoch(each.row, self.network))):
+                self.stop()
+        return self.history(done, record_batches)
+
+    def epochs(self) -> Iterator[_Done]:
+        """Train epoch after epoch, until the run ends by one of its rules or is stopped."""
+        n_before = 0 if self.initial is None else self.initial.n_epochs
+        for epoch in range(n_before + 1, self.spec.max_epochs + 1):
             self.payoffs = network.payoffs(self.spec, self.n_classes, epoch)
             held_out, trained = self._split()
-            record = self._train(trained, self.spec.rate(epoch))
+            record, log = self._train(trained, self.spec.rate(epoch))
             row = self._row(epoch, record)
             if not np.isfinite(self.network.weights).all():
                 self.status = "diverged"
             elif self.spec.validation_size and epoch % self.spec.validation_every == 0:
                 row["validation_accuracy"] = self._accuracy(self.train_images, held_out)
-                if epoch >= (self.spec.payoff_switch or 1):  # earlier ones are of another task
-                    self.checks.append(round(row["validation_accuracy"], self.spec.stop_decimals))
+                self.checks += checks_of(self.spec, [row])[1]
                 if should_stop(self.checks, self.spec.stop_checks):
                     self.status = "converged"
-            yield record, row
-            if self.status != "max-epochs":
+            self.is_over = self.status != "max-epochs" or epoch == self.spec.max_epochs
+            yield _Done(row, record, log)
+            if self.is_over:
                 return
+
+    def stop(self) -> None:
+        """End the run after this epoch, unless it ends there anyway."""
+        if not self.is_over:
+            self.status, self.is_over = "stopped", True
+
+    def history(self, done: Sequence[_Done], record_batches: bool) -> History:
+        """The run as it is now, the epochs of the one that it went on from included."""
+        rows = [] if self.initial is None else self.initial.rows
+        records = [each.record for each in done]
+        history = History(
+            self.spec,
+            rows=[*rows, *(each.row for each in done)],
+            confusion=self._all("confusion", [record.confusion for record in records]),
+            trial_log=self._all_trials([each.log for each in done if each.log is not None]),
+            weights=network.unpack(self.network, self.network.weights),
+            feedback_weights=network.unpack(self.network, self.network.feedback),
+            status=self.status,
+            grey_max=self.dataset.grey_max,
+            inputs="levels" if self.dataset.has_levels else "values",
+            classes=self.dataset.classes,
+            dataset_sha256=self.dataset.sha256,
+            streams={name: dict(each.bit_generator.state) for name, each in self.streams.items()},
+        )
+        if record_batches:
+            history.batch_wrong = self._all("batch_wrong", [record.wrong for record in records])
+            history.batch_loss = self._all("batch_loss", [record.loss for record in records])
+            history.batch_size = self.batch_sizes
+            if self.spec.has_own_rewards:
+                history.batch_reward = self._all("batch_reward", [each.reward for each in records])
+        if history.status != "diverged":
+            history.test_accuracy = self.test_accuracy()
+        return history
+
+    def _all(self, name: str, new: list[NDArray[Any]]) -> NDArray[Any]:
+        """A record of all epochs."""
+        before = [] if self.initial is None else [getattr(self.initial, name)]
+        return np.concatenate([*before, np.array(new)])
+
+    def _all_trials(self, new: list[TrialLog]) -> TrialLog | None:
+        before = None if self.initial is None else self.initial.trial_log
+        return triallog.joined([*([] if before is None else [before]), *new]) if new else None
 
     def _split(self) -> tuple[Ints, Ints]:
         """Samples held out for validation, and the others in the order of training."""
@@ -367,21 +367,20 @@ class _Run:
         held_out, others = self.fixed_order[:size], self.fixed_order[size:]
         return held_out, self.orders.permutation(others)
 
-    def _train(self, order: Ints, rate: float) -> kernels.Record:
+    def _train(self, order: Ints, rate: float) -> tuple[kernels.Record, TrialLog | None]:
         explores = self.spec.rule in LEARN_BY_REWARD
         is_chancy = self.spec.reward_omission > 0 or self.spec.reward_flip > 0
         actions = self.exploration.random((2, order.size if explores else 0))
         chances = self.chances.random((2, order.size if is_chancy else 0))
-        record = kernels.Record(
-            np.zeros(self.batch_sizes.size, np.int64),
-            np.zeros(self.batch_sizes.size),
-            np.zeros(self.batch_sizes.size),
-            np.zeros((self.n_classes, self.n_actions), np.int64),
-        )
+        n_logged = order.size if self.record_trials else 0
+        record = network.record(self.network, self.batch_sizes.size, self.n_classes, n_logged)
         draws = kernels.Draws(order, *actions, *chances)
         shared = self.network, self.work, self.train_images
         kernels.train_epoch(*shared, draws, self.payoffs, self.policy, rate, record)
-        return record
+        if not self.record_trials:
+            return record, None
+        explored = draws.explore < self.policy.epsilon
+        return record, triallog.of_epoch(order, self.train_images.label, explored, *record.log)
 
     def _row(self, epoch: int, record: kernels.Record) -> Row:
         n_trained = int(self.batch_sizes.sum())
@@ -420,3 +419,15 @@ class _Run:
 def should_stop(checks: list[Any], n_equal: int) -> bool:
     """Whether the last `n_equal` validation accuracies are the same; never if that is 0."""
     return 0 < n_equal <= len(checks) and len(set(checks[-n_equal:])) == 1
+
+
+def checks_of(spec: RunSpec, rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """Epochs that the stopping rule looks at, and their validation accuracies, as it rounds them.
+
+    Earlier ones than a switch of payoffs are of another task.
+    """
+    first = spec.payoff_switch or 1
+    checked = [row for row in rows if row["epoch"] >= first]
+    checked = [row for row in checked if not math.isnan(row["validation_accuracy"])]
+    accuracies = [round(row["validation_accuracy"], spec.stop_decimals) for row in checked]
+    return [row["epoch"] for row in checked], accuracies

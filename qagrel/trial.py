@@ -1,13 +1,12 @@
-"""One trial of a small network in all its numbers: what each unit and each synapse did.
+"""One trial of a network in all its numbers: what each unit and each synapse did.
 
 The kernels do the work, on a batch of one; here their buffers are read out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qagrel import kernels, network
 from qagrel.errors import InputError
@@ -78,29 +77,60 @@ def run_trial(
     InputError
         When the rule does not learn by reward.
     """
-    if spec.rule not in LEARN_BY_REWARD:
-        raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
+    check_rule(spec)
     n_classes = n_actions if spec.payoff is None else len(spec.payoff)
     n_actions = spec.n_actions(n_classes)
-    payoffs = network.payoffs(spec, n_classes)
     weights, feedback_weights = _draw_network(spec, draw, (n_inputs, *spec.hidden, n_actions))
     generator = np.random.default_rng([spec.seed, draw, number])
     grey = generator.integers(0, GREY_LEVELS, n_inputs, np.uint8, endpoint=True)
     target = int(generator.integers(n_classes))
     draws = kernels.Draws(np.zeros(1, np.int64), *generator.random((4, 1)))
-    net, work = _learn(spec, weights, feedback_weights, grey, target, draws, payoffs)
+    levels = network.input_levels(GREY_LEVELS, "grey", "float64")
+    image = network.sparse_images(grey[None, :], np.zeros(1, np.uint8), levels)
+    payoffs, rate = network.payoffs(spec, n_classes), spec.learning_rate
+    scene = Scene(spec, weights, feedback_weights, image, draws, payoffs, rate)
+    return play(scene, target)
+
+
+def check_rule(spec: RunSpec) -> None:
+    """Refuse a rule that does not learn by reward (InputError)."""
+    if spec.rule not in LEARN_BY_REWARD:
+        raise InputError(f"rule: a trial needs an action and a reward, {spec.rule!r} has neither")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A network, what it is shown, and the random numbers that decide what it does."""
+
+    spec: RunSpec
+    weights: list[Floats]
+    feedback_weights: list[Floats] | None
+    image: kernels.Images  # one
+    draws: kernels.Draws
+    payoffs: kernels.Payoffs
+    rate: float
+
+
+def play(scene: Scene, target: int) -> Trial:
+    """Show the network the image, and let it learn; `target` is the class of the image."""
+    net, work = _learn(scene, target)
     sums = _vectors(net, work, work.activity)
-    winner, delta, reward = int(work.chosen[0]), float(work.modulator[0]), float(work.reward[0])
-    after = network.unpack(net, net.weights)
+    winner, delta = int(work.chosen[0]), float(work.modulator[0])
+    reward, after = float(work.reward[0]), network.unpack(net, net.weights)
     # The kernel leaves the signals times alpha and delta.  They do not depend on the outcome, so
     # they are read after the greater surprise of a reward of 1 and none: its delta is never zero.
-    surprise = np.full((n_classes, n_actions), float(sums[-1][winner] < 0.5))
-    certain = payoffs._replace(reward=surprise, omission=0.0, flip=0.0)
-    net, work = _learn(spec, weights, feedback_weights, grey, target, draws, certain)
-    scale = spec.learning_rate * float(work.modulator[0])
+    surprise = np.full(scene.payoffs.reward.shape, float(sums[-1][winner] < 0.5))
+    certain = scene.payoffs._replace(reward=surprise, omission=0.0, flip=0.0)
+    net, work = _learn(replace(scene, payoffs=certain), target)
+    scale = work.signal.dtype.type(scene.rate * float(work.modulator[0]))  # rounded as there
+    weights, feedback_weights = scene.weights, scene.feedback_weights
     return Trial(
-        spec=spec,
-        activities=[grey / GREY_LEVELS, *(np.maximum(a, 0) for a in sums[:-1]), sums[-1]],
+        spec=scene.spec,
+        activities=[
+            network.dense(scene.image, scene.draws.order, int(net.width[0]))[0],
+            *(np.maximum(a, 0) for a in sums[:-1]),
+            sums[-1],
+        ],
         net_inputs=sums,
         weights=weights,
         feedback_weights=weights if feedback_weights is None else feedback_weights,
@@ -124,24 +154,14 @@ def _draw_network(
     return weights, network.draw_weights(widths, spec.feedback_range, feedback, "float64")
 
 
-def _learn(
-    spec: RunSpec,
-    weights: list[Floats],
-    feedback_weights: list[Floats] | None,
-    grey: NDArray[np.uint8],
-    target: int,
-    draws: kernels.Draws,
-    payoffs: kernels.Payoffs,
-) -> tuple[kernels.Network, kernels.Workspace]:
+def _learn(scene: Scene, target: int) -> tuple[kernels.Network, kernels.Workspace]:
     """The network and the kernels' buffers after an epoch of a single trial."""
-    net = network.pack(weights, feedback_weights, spec.feedback == "learned")
+    spec = scene.spec
+    net = network.pack(scene.weights, scene.feedback_weights, spec.feedback == "learned")
     work = network.workspace(net, 1)
-    levels = network.input_levels(GREY_LEVELS, "grey", "float64")
-    images = network.sparse_images(grey[None, :], np.array([target], np.uint8), levels)
-    counts = np.zeros(payoffs.reward.shape, np.int64)
-    record = kernels.Record(np.zeros(1, np.int64), np.zeros(1), np.zeros(1), counts)
-    policy, rate = network.policy(spec), spec.learning_rate
-    kernels.train_epoch(net, work, images, draws, payoffs, policy, rate, record)
+    image = scene.image._replace(label=np.array([target]))
+    record, policy = network.record(net, 1, len(scene.payoffs.reward)), network.policy(spec)
+    kernels.train_epoch(net, work, image, scene.draws, scene.payoffs, policy, scene.rate, record)
     return net, work
 
 

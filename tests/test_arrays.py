@@ -8,7 +8,7 @@ from typing import Any
 import naive
 import numpy as np
 import pytest
-from helpers import RULES_AND_LOSSES, SMALL, compiled_only, contents, is_refused, work_in
+from helpers import RULES_AND_LOSSES, SMALL, contents, is_refused, where_compiled, work_in
 from scipy.sparse import csr_array
 
 import qagrel
@@ -251,7 +251,7 @@ def test_without_validation_nothing_is_checked_and_nothing_stops(arrays: Dataset
     assert history.confusion.sum() == 40 * N
 
 
-@compiled_only("the fingerprint takes minutes")
+@where_compiled("the fingerprint takes minutes")
 def test_kept_runs_tell_arrays_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work_in(tmp_path, monkeypatch)
     samples, labels = table()
@@ -271,7 +271,7 @@ def test_kept_runs_tell_arrays_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     np.testing.assert_equal(contents(again), contents(first))
 
 
-@compiled_only("the fingerprint takes minutes")
+@where_compiled("the fingerprint takes minutes")
 def test_the_fingerprint_of_values_is_in_the_key_of_their_runs_only(
     arrays: Dataset, patches: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

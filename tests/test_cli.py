@@ -188,6 +188,7 @@ def test_the_summary_of_a_run(run: Callable[..., Ended], tiny: list[object]) -> 
         "epochs",
         "validation accuracy",
         "test accuracy",
+        "not learnt",  # its images and labels are drawn at random
         "time",
         "angle in layer 2",
         "angle in layer 3",
@@ -799,6 +800,97 @@ def test_predict_refuses_labels_that_the_run_does_not_know(
 def test_info_shows_labels_as_they_came(run: Callable[..., Ended], labelled: Path) -> None:
     text = run("data", "info", labelled.with_name("odd")).out
     assert ", 3 classes, labelled 3, 5, 30\n" in text
+
+
+# --- what was not learnt ---------------------------------------------------------------------
+
+
+def test_the_summary_says_what_was_not_learnt(run: Callable[..., Ended]) -> None:
+    options = "--hidden 30 --learning-rate 0.5 --batch-size 10 --validation-size 100"
+    args = ["train", "--dataset", "digits", *options.split(), "--max-epochs", "20"]
+    summary, results = run(*args).out, strict_json(run(*args, "--json").out)
+    line = (
+        "  not learnt           classes 2, 8 are not told from the others beyond chance: try more"
+    )
+    assert summary.count(line) == 1
+    assert results["unlearnt"] == [2, 8]
+    assert results["warning"] in summary
+    learnt = strict_json(run(*args, "--hidden", "100", "--max-epochs", "40", "--json").out)
+    assert (learnt["unlearnt"], learnt["warning"]) == ([], None)
+
+
+# --- going on from a saved run ---------------------------------------------------------------
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_continue_makes_the_files_of_a_run_never_interrupted(
+    run: Callable[..., Ended], tiny: list[object], tmp_path: Path
+) -> None:
+    """All options but those that are given are those of the saved run."""
+    options = [*tiny, "--seed", "3", "--record-batches", "--record-trials"]
+    run(*options, "--max-epochs", "9", "--out", tmp_path / "whole")
+    run(*options, "--out", tmp_path / "part")
+    args = ["train", "--continue", tmp_path / "part" / "run.npz", "--max-epochs", "9"]
+    ended = run(*args, "--out", tmp_path / "longer")
+    assert (ended.code, ended.err) == (0, "")
+    assert "  epochs               9, as many as allowed" in ended.out
+    assert files_of(tmp_path / "longer") == files_of(tmp_path / "whole")
+    assert len(files_of(tmp_path / "whole")) == 4
+
+
+def test_continue_may_replace_the_run_by_force(run: Callable[..., Ended], saved: Path) -> None:
+    args = ["train", "--continue", saved, "--max-epochs", "9", "--out", saved]
+    before = saved.read_bytes()
+    assert run(*args).code == 2
+    assert saved.read_bytes() == before
+    assert run(*args, "--force").code == 0
+    assert qagrel.load(saved).n_epochs == 9
+
+
+@pytest.mark.parametrize(
+    ("options", "beginning"),
+    [
+        ([], "max_epochs: 6 is not more than the 6 epochs"),
+        (["--max-epochs", "9", "--seed", "0"], None),  # as it was
+        (["--max-epochs", "9", "--seed", "1"], "seed: 1 is not the 0 of the run to go on from"),
+        (["--max-epochs", "9", "--hidden", "300,100"], "hidden: (300, 100) is not the (6, 5)"),
+        (["--max-epochs", "9", "--dataset", "digits"], "initial: digits is not what this run"),
+        (["--max-epochs", "9", "--record-batches"], "record_batches: the run to go on from has no"),
+    ],
+    ids=str,
+)
+def test_continue_refuses_what_would_be_another_run(
+    run: Callable[..., Ended], saved: Path, options: list[str], beginning: str | None
+) -> None:
+    ended = run("train", "--continue", saved, *options)
+    assert (ended.code, ended.err.count("\n")) == ((0, 0) if beginning is None else (2, 1))
+    assert ended.err.startswith(f"qagrel: {beginning}" if beginning else "")
+
+
+def test_a_run_of_the_first_format_is_not_continued(run: Callable[..., Ended]) -> None:
+    ended = run("train", "--continue", Path(__file__).parent / "run-format-1.npz")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "its file is of an earlier version, and no run can go on from it" in ended.err
+
+
+def test_a_live_bar_goes_on_where_the_run_does(saved: Path) -> None:
+    args = ["train", "--continue", saved, "--max-epochs", "1000000"]
+    with on_terminal(*args) as (_, terminal):
+        shown = read_until(terminal, r"epoch \d\d+ of at most 1000000")
+    assert "epoch 6 of at most 1000000" in shown
+
+
+def test_trials_are_kept_on_request(
+    run: Callable[..., Ended], tiny: list[object], tmp_path: Path
+) -> None:
+    run(*tiny, "--out", tmp_path, "--record-trials")
+    table = store.read_csv(tmp_path / "run-trials.csv")
+    trials = qagrel.load(tmp_path / "run.npz").trials
+    assert len(table) == 6 * 20
+    pd.testing.assert_frame_equal(table, trials, check_dtype=False)
 
 
 # --- rewards ---------------------------------------------------------------------------------

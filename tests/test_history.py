@@ -47,7 +47,12 @@ def dataset() -> Dataset:
 
 def train_one(name: str, dataset: Dataset) -> History:
     with np.errstate(all="ignore"):  # without the JIT, NumPy warns of what overflows
-        return train(SPECS[name], dataset, record_batches=name in ("learned", "diverged"))
+        return train(
+            SPECS[name],
+            dataset,
+            record_batches=name in ("learned", "diverged"),
+            record_trials=name == "learned",
+        )
 
 
 @pytest.fixture(scope="module", params=SPECS)
@@ -82,7 +87,7 @@ def test_a_run_comes_back_whole(run: History, tmp_path: Path) -> None:
             np.testing.assert_array_equal(ours, theirs, strict=True)
 
 
-@pytest.mark.parametrize("table", ["epochs", "batches"])
+@pytest.mark.parametrize("table", ["epochs", "batches", "trials"])
 def test_the_tables_of_a_run_come_back_whole(run: History, table: str, tmp_path: Path) -> None:
     save(run, tmp_path / "run.npz")
     expected, found = getattr(run, table), getattr(load(tmp_path / "run.npz"), table)
@@ -125,6 +130,17 @@ def headed(**changes: Any) -> Callable[[Arrays], Arrays]:
         for name, value in changes.items():
             of_spec = name in fields["spec"] and name not in fields
             (fields["spec"] if of_spec else fields)[name] = value
+        return as_bytes(json.dumps(fields))
+
+    return replaced("head", change)
+
+
+def streamed(**changes: Any) -> Callable[[Arrays], Arrays]:
+    """Change the state of a stream."""
+
+    def change(head: np.ndarray) -> np.ndarray:
+        fields = json.loads(head.tobytes())
+        fields["streams"]["orders"] |= changes
         return as_bytes(json.dumps(fields))
 
     return replaced("head", change)
@@ -183,6 +199,16 @@ FAULTS: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "impossible scale": (headed(grey_max=0), "grey_max: "),
     "no checksum of data": (headed(dataset_sha256="x"), "dataset_sha256: "),
     "other data": (headed(dataset_sha256="0" * 64), "checksum"),
+    "streams of another kind": (headed(streams=[]), "streams: "),
+    "a generator of another kind": (streamed(bit_generator="MT19937"), "streams.orders.bit_"),
+    "a state that is no number": (streamed(state={"state": "1", "inc": 1}), "streams.orders.state"),
+    "a state too large": (streamed(state={"state": 2**128, "inc": 1}), "streams.orders.state"),
+    "another state": (streamed(state={"state": 2**127, "inc": 1}), "checksum"),
+    "no state": (headed(streams=None), "checksum"),
+    "trials denied": (headed(n_trials=None), "unknown array 'trials."),
+    "fewer trials": (headed(n_trials=5), r"not uint32 of shape \(6, 5\)"),
+    "another action": (replaced("trials.action", with_entry(11)), "checksum"),
+    "another Q-value": (replaced("trials.value", with_entry(9)), "checksum"),
     "other status": (headed(status="converged"), "checksum"),
     "other accuracy": (headed(test_accuracy=99.9), "checksum"),
     "array missing": (without("feedback_weights.2"), "'feedback_weights.2' is missing"),
@@ -221,6 +247,16 @@ def test_weights_that_are_not_finite_are_refused_even_with_their_checksum(
     changed = replaced("weights.1", with_entry(np.nan))(without("sha256")(arrays))
     store.write_npz(tmp_path / "run.npz", {**changed, "sha256": history._checksum(changed)})
     with pytest.raises(InputError, match="not all finite"):
+        load(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize("name", ["trials.action", "trials.target"])
+def test_a_log_of_impossible_actions_is_refused_even_with_its_checksum(
+    arrays: Arrays, tmp_path: Path, name: str
+) -> None:
+    changed = replaced(name, with_entry(10))(without("sha256")(arrays))
+    store.write_npz(tmp_path / "run.npz", {**changed, "sha256": history._checksum(changed)})
+    with pytest.raises(InputError, match="trials: a class or an action is out of range"):
         load(tmp_path / "run.npz")
 
 

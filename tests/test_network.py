@@ -7,9 +7,9 @@ import naive
 import numpy as np
 import pytest
 
-from qagrel import network, predict
+from qagrel import network
 from qagrel.errors import InputError
-from qagrel.kernels import LANES
+from qagrel.kernels import BLOCK, LANES
 
 WIDTHS = (7, 16, 5, 17, 3)
 
@@ -123,7 +123,7 @@ def test_images_too_large_to_count_their_pixels_are_refused() -> None:
         network.sparse_images(np.ones((1, 2**16 + 1), np.uint8), label, levels)
 
 
-# --- classification --------------------------------------------------------------------------
+# --- what a network does with images ---------------------------------------------------------
 
 
 def random_images(n: int, n_pixels: int = 7) -> Any:
@@ -131,40 +131,59 @@ def random_images(n: int, n_pixels: int = 7) -> Any:
     return rng.integers(0, 256, (n, n_pixels), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("n", [0, 1, 100, 230])
-def test_predictions_agree_with_the_slow_author(n: int) -> None:
+def presented(images: Any, precision: str = "float32", **changes: Any) -> Any:
+    fields = {"grey_max": 255, "input_scale": "grey", "precision": precision, **changes}
+    return network.presented(images, WIDTHS[0], **fields)
+
+
+def respond(weights: list[Any], images: Any) -> list[Any]:
+    blocks = list(network.respond(weights, images))
+    assert len(blocks) == max(1, -(-images.label.size // BLOCK))
+    return [np.concatenate(layer) for layer in zip(*blocks, strict=True)]
+
+
+@pytest.mark.parametrize("n", [0, 1, 128, 270])
+def test_activities_agree_with_the_slow_author(n: int) -> None:
     weights, images = drawn("float64"), random_images(n)
-    classes = predict(weights, images)
-    assert classes.tolist() == naive.choose([w.tolist() for w in weights], (images / 255).tolist())
-    assert classes.dtype == np.int64
+    layers = respond(weights, presented(images, "float64"))
+    assert [layer.shape for layer in layers] == [(n, width) for width in WIDTHS]
+    matrices = [w.tolist() for w in weights]
+    for sample, image in enumerate(images / 255):
+        expected = naive.forward(matrices, image.tolist())
+        for ours, theirs in zip(layers, expected, strict=True):
+            np.testing.assert_allclose(ours[sample], theirs, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(("grey_max", "input_scale"), [(16, "grey"), (255, "binary")])
-def test_predictions_of_scaled_images(grey_max: int, input_scale: str) -> None:
-    weights, images = drawn("float64"), np.minimum(random_images(60), grey_max)
+def test_images_are_scaled(grey_max: int, input_scale: str) -> None:
+    images = np.minimum(random_images(60), grey_max)
     levels = images / grey_max if input_scale == "grey" else (images >= 128).astype(float)
-    classes = predict(weights, images, grey_max=grey_max, input_scale=input_scale)
-    assert classes.tolist() == naive.choose([w.tolist() for w in weights], levels.tolist())
+    scaled = presented(images, "float64", grey_max=grey_max, input_scale=input_scale)
+    np.testing.assert_array_equal(respond(drawn("float64"), scaled)[0], levels)
 
 
-def test_predictions_in_single_precision() -> None:
+def test_activities_are_in_the_precision_of_the_run() -> None:
     images = random_images(60)
-    expected = predict([w.astype("float64") for w in drawn("float32")], images)
-    np.testing.assert_array_equal(predict(drawn("float32"), images), expected)
+    single = respond(drawn("float32"), presented(images, "float32"))
+    double = respond([w.astype("f8") for w in drawn("float32")], presented(images, "float64"))
+    assert {layer.dtype.name for layer in single} == {"float32"}
+    for ours, theirs in zip(single, double, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_predictions_of_an_array_that_is_not_contiguous() -> None:
+def test_images_in_an_array_that_is_not_contiguous() -> None:
     weights, images = drawn(), random_images(60)
-    np.testing.assert_array_equal(predict(weights, images[::2]), predict(weights, images)[::2])
+    whole = respond(weights, presented(images))[-1]
+    np.testing.assert_array_equal(respond(weights, presented(images[::2]))[-1], whole[::2])
     reordered = np.asfortranarray(images)
     reordered.flags.writeable = False
-    np.testing.assert_array_equal(predict(weights, reordered), predict(weights, images))
+    np.testing.assert_array_equal(respond(weights, presented(reordered))[-1], whole)
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (5, 8), (7,), (5, 7, 1)], ids=str)
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"images of shape \(.*\) do not fit a network of 7"):
-        predict(drawn(), np.zeros(shape, np.uint8))
+        presented(np.zeros(shape, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -174,4 +193,16 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 )
 def test_images_that_are_no_grey_levels_are_refused(images: Any) -> None:
     with pytest.raises(InputError, match="grey levels"):
-        predict(drawn(), images)
+        presented(images)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_views_show_the_matrices_and_can_never_be_written_to(precision: str) -> None:
+    net = network.pack(drawn(precision))
+    views = network.views(net, net.weights)
+    for view, matrix in zip(views, drawn(precision), strict=True):
+        np.testing.assert_array_equal(view, matrix)
+        assert np.shares_memory(view, net.weights)
+        for array in (view, view.base):
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                array.flags.writeable = True

@@ -42,7 +42,9 @@ ENGINE = (
     *KERNELS,
     {"dataset", "network"},
     {"datasets"},
-    {"training", "trial", "equivalence"},
+    {"diagnosis", "epoch", "trial", "triallog", "equivalence"},
+    {"trained"},
+    {"training"},
     {"history"},
     {"estimator"},
 )

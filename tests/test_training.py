@@ -12,7 +12,7 @@ import pytest
 from helpers import REGIMES, RULES_AND_LOSSES, contents, dataset_from
 from helpers import SMALL as SPEC
 
-from qagrel import Dataset, InputError, RunSpec, kernels, predict, train, training
+from qagrel import Dataset, InputError, RunSpec, kernels, train, training
 from qagrel.network import Ints
 
 N_TRAINED = 38  # of 48 samples; five batches of 7 and one of 3
@@ -114,16 +114,14 @@ def test_validation_is_checked_every_so_many_epochs(
 def test_validation_is_greedy_on_the_held_out_samples(spy: Spy, patches: Dataset) -> None:
     history = train(SPEC, patches)
     held_out = np.setdiff1d(np.arange(48), spy.orders[-1])
-    right = (
-        predict(history.weights, patches.train_images[held_out]) == patches.train_labels[held_out]
-    )
+    right = history.predict(patches.train_images[held_out]) == patches.train_labels[held_out]
     assert history.rows[-1]["validation_accuracy"] == 10 * right.sum()
     assert right.any()
 
 
 def test_the_test_is_greedy_on_the_test_samples(patches: Dataset) -> None:
     history = train(SPEC.replace(max_epochs=20), patches)
-    right = predict(history.weights, patches.test_images) == patches.test_labels
+    right = history.predict(patches.test_images) == patches.test_labels
     assert history.test_accuracy == pytest.approx(100 * right.mean())
     assert history.test_accuracy > 60  # a third is chance
 

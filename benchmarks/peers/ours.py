@@ -29,13 +29,8 @@ class Ours:
 
     def epoch(self, draws: Draws) -> int:
         """Train on the samples of `draws`; returns how many choices were wrong."""
-        n_batches = -(-draws.order.size // self.work.batch)
-        record = kernels.Record(
-            np.zeros(n_batches, np.int64),
-            np.zeros(n_batches),
-            np.zeros(n_batches),
-            np.zeros(self.payoffs.reward.shape, np.int64),
-        )
+        n_batches, n_classes = -(-draws.order.size // self.work.batch), len(self.payoffs.reward)
+        record = network.record(self.network, n_batches, n_classes)
         shared = self.network, self.work, self.images
         kernels.train_epoch(
             *shared, kernel_draws(draws), self.payoffs, self.policy, self.rate, record

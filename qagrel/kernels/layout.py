@@ -92,8 +92,13 @@ Two decide its action: there are none of these where epsilon is zero.  Two decid
 reward is withheld or swapped: there are none where both chances are zero.
 """
 
-Record = namedtuple("Record", "wrong loss reward confusion")
+Record = namedtuple("Record", "wrong loss reward confusion log")
 Record.__doc__ = """Wrong choices, summed loss and reward a batch; confusion[class, action]."""
+
+Log = namedtuple("Log", "action reward value")
+Log.__doc__ = (
+    """Of each trial: the action, what came of it, its Q-value; empty unless it is kept."""
+)
 
 
 def pair_type(index, value):

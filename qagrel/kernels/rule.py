@@ -61,6 +61,8 @@ def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
             change_synapses(network, work, n, first > start, first + n == stop)
             record.loss[k] = loss
             count_choices(work, n, payoffs, record, k)
+            if record.log.action.size > 0:
+                log_trials(network, work, first, n, record.log)
 
 
 @kernel
@@ -84,6 +86,16 @@ def count_choices(work, n, payoffs, record, k):
         record.confusion[target, chosen] += 1
         record.wrong[k] += not payoffs.right[target, chosen]
         record.reward[k] += work.reward[b]
+
+
+@part
+def log_trials(network, work, first, n, log):
+    """Keep the action of each trial, the reward that it met, and the one that it promised (q_s)."""
+    output = activities(network, work, network.width.size - 1)
+    for b in range(n):
+        log.action[first + b] = work.chosen[b]
+        log.reward[first + b] = work.reward[b]
+        log.value[first + b] = output[b, work.chosen[b]]
 
 
 @part

@@ -8,12 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from qagrel import datasets, history, store
+from qagrel.epoch import Epoch
 from qagrel.errors import InputError
 from qagrel.replication import results, scratch
 from qagrel.replication.experiments import Params, Profile
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec, nearest
-from qagrel.training import History, Row, should_stop, train
+from qagrel.trained import History
+from qagrel.training import should_stop, train
 
 DERIVED = (
     *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
@@ -101,25 +103,16 @@ def choose(
     return chosen
 
 
-class _EnoughError(Exception):
-    """The epochs that were asked for are trained."""
-
-
 def audit_run(run: Committed, n_epochs: int | None = None) -> list[Difference]:
     """Train a run afresh, its first `n_epochs` or (None) the whole, and compare exactly."""
-    rows: list[Row] = []
 
-    def on_epoch(row: Row) -> None:
-        rows.append(row)
-        if n_epochs is not None and len(rows) >= n_epochs:
-            raise _EnoughError
+    def is_enough(epoch: Epoch) -> bool:
+        return n_epochs is not None and epoch["epoch"] >= n_epochs
 
-    try:
-        trained = train(run.spec, datasets.dataset_of(run.spec), on_epoch=on_epoch)
-    except _EnoughError:
-        derived = pd.DataFrame(rows).assign(seed=run.spec.seed)
-        return _compare(run, derived, _without_counts(run).head(len(rows)))
+    trained = train(run.spec, datasets.dataset_of(run.spec), on_epoch=is_enough)
     derived = results.epoch_table(trained, run.classes)
+    if trained.status == "stopped":
+        return _compare(run, derived, run.epochs.head(trained.n_epochs))
     return [*_compare(run, derived, run.epochs), *_compare_summary(run, trained)]
 
 

@@ -19,7 +19,7 @@ from qagrel.errors import InputError
 from qagrel.replication import statistics
 from qagrel.replication.experiments import Params, Profile, row_fields
 from qagrel.spec import RunSpec
-from qagrel.training import History
+from qagrel.trained import History
 
 # Columns that are always there, by their types; those of NETWORK and "run" stand in studies only.
 EPOCHS = {"seed": int, "epoch": int, "learning_rate": float, "validation_accuracy": float}

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,10 +35,12 @@ from qagrel import history as files
 from qagrel import store
 from qagrel.dataset import Dataset
 from qagrel.datasets import dataset_of, load_dataset
+from qagrel.epoch import Epoch
 from qagrel.errors import InputError, say, say_once
 from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
-from qagrel.training import History, Row, check_fit, settle, train
+from qagrel.trained import History
+from qagrel.training import check_fit, settle, train
 
 PAPER_RULES = ("q-agrel", "error-bp")
 SECONDS_TO_CONNECT = 10  # to a scheduler
@@ -179,7 +181,7 @@ def run(
     dataset: Dataset | None = None,
     *,
     record_batches: bool = False,
-    on_epoch: Callable[[Row], None] = lambda _: None,
+    on_epoch: Callable[[Mapping[str, float]], object] = lambda _: None,
     on_wait: Callable[[], None] = lambda: None,
 ) -> History:
     """One run: the kept one if there is such, else trained now and kept.
@@ -188,8 +190,10 @@ def run(
 
     Parameters
     ----------
-    record_batches, on_epoch : see `qagrel.training.train`; the epochs of a kept run are told too,
-        so that a progress display ends where they do.
+    record_batches : see `qagrel.training.train`.
+    on_epoch : called with the record of each epoch, those of a kept run too, so that a progress
+        display ends where they do.  Whatever it returns, the run goes on to its own end: what is
+        kept under a key is whole.
     on_wait : called every second while another process has its turn; an exception that it raises
         ends the waiting.
     """
@@ -201,7 +205,11 @@ def run(
             for row in history.rows:
                 on_epoch(row)
             return history
-        history = train(spec, dataset, record_batches=record_batches, on_epoch=on_epoch)
+
+        def show(epoch: Epoch) -> None:
+            on_epoch(epoch)
+
+        history = train(spec, dataset, record_batches=record_batches, on_epoch=show)
         _keep(history, path)
     return history
 
@@ -217,7 +225,8 @@ def kept(spec: RunSpec, dataset: Dataset) -> History | None:
         return None
     try:
         history = files.load(path)
-        if (history.spec, history.dataset_sha256) != (spec, dataset.sha256):
+        found = (history.spec, history.dataset_sha256)
+        if found != (spec, dataset.sha256) or history.status == "stopped":
             raise InputError(f"{path} holds another run than its name says: remove it")
     except InputError as error:
         say(f"{str(error).rpartition(': ')[0]}: it is trained again")
@@ -327,7 +336,7 @@ def _on_threads(
             raise StoppedError
 
     def one(i: int) -> History:
-        def on_epoch(_: Row) -> None:
+        def on_epoch(_: Mapping[str, float]) -> None:
             go_on()
             progress.epoch(i)
 

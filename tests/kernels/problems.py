@@ -108,8 +108,11 @@ class Learner:
         p, s = self.problem, self.settings
         first = (samples.start or 0) // self.batch_size
         draws = kernels.Draws(p.order[samples], *(u[samples] for u in p.draws))
-        record = kernels.Record(
-            self.wrong[first:], self.loss[first:], self.reward[first:], self.confusion
+        record = network.record(self.network, 0, N_CLASSES)._replace(
+            wrong=self.wrong[first:],
+            loss=self.loss[first:],
+            reward=self.reward[first:],
+            confusion=self.confusion,
         )
         policy = kernels.Policy(
             list(RULES).index(s.rule),

@@ -221,6 +221,7 @@ TAMPERED: dict[str, tuple[str, Callable[[str], str], str]] = {
     "an accuracy over 100": (SUMMARY, entry(1, "test_accuracy", "101"), f"refused: {SUMMARY}: a"),
     "a status": (SUMMARY, entry(1, "status", "converged"), "status: committed converged, derived"),
     "a wrong status": (SUMMARY, entry(1, "status", "done"), f"refused: {SUMMARY}: the status"),
+    "a stopped run": (SUMMARY, entry(1, "status", "stopped"), f"refused: {SUMMARY}: the status"),
     "a length": (SUMMARY, entry(1, "n_epochs", "79"), "n_epochs: committed 79, derived 80"),
     "a seed gone": (SUMMARY, lambda text: text[: text.rindex("1,")], "refused: committed seeds"),
     "a seed twice": (SUMMARY, entry(2, "seed", "0"), f"refused: {SUMMARY}: the per-seed summary"),

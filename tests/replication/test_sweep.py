@@ -421,3 +421,25 @@ def test_runs_of_one_sweep_may_differ_in_scale(spec: RunSpec) -> None:
     specs.append(specs[0].replace(seed=1))
     for history, spec in zip(sweep.run_all(specs, workers=2), specs, strict=True):
         assert contents(history) == contents(train(spec))
+
+
+# --- runs that were stopped ------------------------------------------------------------------
+
+
+def test_a_sweep_goes_on_whatever_its_callback_returns(spec: RunSpec, state: Path) -> None:
+    """A progress bar says True when it has drawn itself; what is kept under a key is whole."""
+    history = sweep.run(spec, on_epoch=lambda _: True)
+    assert history.status != "stopped"
+    assert contents(history) == contents(train(spec))
+    assert len(files(state)) == 1
+
+
+def test_a_stopped_run_under_a_key_counts_for_nothing(
+    spec: RunSpec, state: Path, trained: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep.run(spec)
+    (path,) = state.glob("*.npz")
+    save(train(spec, on_epoch=lambda _: True), path)
+    assert contents(sweep.run(spec)) == contents(train(spec))
+    assert "holds another run than its name says" in capsys.readouterr().err
+    assert trained == [0, 0]
