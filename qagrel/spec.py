@@ -50,7 +50,9 @@ class RunSpec(BaseModel):
         (300, 100), min_length=1, description="units of each hidden layer"
     )
     learning_rate: float = Field(1.0, gt=0, allow_inf_nan=False, description="alpha of Eq. 8")
-    seed: int = Field(0, ge=0, lt=2**63, description="of weights, sample order and exploration")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="of weights, sample order, exploration and chances"
+    )
     batch_size: int = Field(100, ge=1, description="trials whose updates are averaged")
     max_epochs: int = Field(1000, ge=1, description="epochs at the most")
     epsilon: float = Field(0.02, ge=0, le=1, description="exploration rate of Q-AGREL")

@@ -66,7 +66,7 @@ import json
 from numba.core.registry import cpu_target
 from qagrel import sweep
 _, cpu, features = cpu_target.target_context.codegen().magic_tuple()
-print(json.dumps([cpu, features, sweep.fingerprint()]))
+print(json.dumps([cpu, features, sweep.fingerprint("float32", *sweep.OPTIONS)]))
 """
 
 
@@ -99,13 +99,13 @@ def fingerprints(request: pytest.FixtureRequest) -> dict[str, Any]:
 @compiled_only
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_cpu_gives_the_bits_of_this_one(target: str, fingerprints: dict[str, Any]) -> None:
-    """Every rule, compiled for other CPUs; this one's own code is what the other tests run."""
+    """Every rule and option, compiled for other CPUs; this one's own code runs in other tests."""
     if target not in fingerprints:
         pytest.skip(f"this CPU lacks {', '.join(sorted(missing(target)))}")
     cpu, features, fingerprint = fingerprints[target]
     assert cpu == target
     assert set(features.replace("+", "").split(",")) - {""} == TARGETS[target]
-    assert fingerprint == sweep.fingerprint()
+    assert fingerprint == sweep.fingerprint("float32", *sweep.OPTIONS)
 
 
 # --- compiled or not -------------------------------------------------------------------------
@@ -143,6 +143,8 @@ def small_runs(folder: str, precision: str) -> dict[str, str]:
         for feedback in ("symmetric", "learned", "fixed")
     }
     changes["trial by trial"] = {"batch_size": 1, "hidden": (130,), "feedback": "learned"}
+    payoff = ((1.0, 0.25), (0.0, -1.0), (0.1, 0.3))
+    changes["rewards"] = {"payoff": payoff, "reward_flip": 0.3, "reward_omission": 0.2}
     return {name: digest(train(base.replace(**change))) for name, change in changes.items()}
 
 

@@ -431,7 +431,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "fig4_learning_rate_range": {**TRAINED, "learning_rate_end": 4.0},
     "fig5_stepwise_reward": TRAINED,
     "fig6_class_selection": {**TRAINED, "epsilon": 0.1, "confusion_epochs": [1, 4]},
-    "rewards": {**TRAINED, "reward_flip": 0.3, "switch": 3},
+    "rewards": {**TRAINED, "reward_flip": 0.0, "switch": 3},
     "table1": {"seed": 1, "hidden": [300, 100]},
 }
 
