@@ -79,13 +79,22 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = import_module("importlib.metadata").version("qagrel")
     elif name in _MODULES:
-        value = import_module(f"qagrel.{_MODULES[name]}")
+        value = _module(name)
     elif name in _HOMES:
         value = getattr(import_module(f"qagrel.{_HOMES[name]}"), name)
     else:
         raise AttributeError(f"module 'qagrel' has no attribute {name!r}")
     globals()[name] = value  # next time without coming here
     return value
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(f"qagrel.{_MODULES[name]}")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"qagrel.{name} needs {error.name}: pip install 'qagrel[replication]'"
+        ) from error
 
 
 def __dir__() -> list[str]:

@@ -50,7 +50,7 @@ def iris() -> tuple[np.ndarray, np.ndarray]:
 @parametrize_with_checks(
     [
         QAgrelClassifier(),
-        QAgrelClassifier(feedback="learned", validation_size=10, precision="float64"),
+        QAgrelClassifier(feedback="learned", precision="float64"),
         QAgrelClassifier(rule="error-bp", feedback="fixed", loss="squared-error"),
     ]
 )

@@ -120,12 +120,12 @@ def test_the_commands_work_on_mnist(block: Block, clone: Path, tmp_path: Path) -
 def test_the_lines_of_python_learn_something(block: Block, clone: Path) -> None:
     printed = run([sys.executable, "-c", block.code], clone)
     accuracies = [float(text) for text in re.findall(r"([\d.]+) %", printed)]
-    assert len(accuracies) == 3
+    assert len(accuracies) >= 2
     assert min(accuracies) > 90
 
 
-def test_the_python_is_ten_lines_at_the_most() -> None:
-    (block,) = blocks("python")
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_the_python_is_ten_lines_at_the_most(block: Block) -> None:
     assert len(list(filter(None, block.code.splitlines()))) <= 10
 
 

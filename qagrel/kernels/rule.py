@@ -49,16 +49,16 @@ def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
         for first in range(start, stop, work.block):
             n = min(work.block, stop - first)
             present(work, images, draws.order, first, n)
-            forward(network, work, n)
-            select_actions(network, work, draws, first, n, policy)
+            forward(network, work, n)  # 1. feedforward pass
+            select_actions(network, work, draws, first, n, policy)  # 2. action selection
             pay(work, draws, first, n, payoffs)
-            if policy.rule == Q_AGREL:
+            if policy.rule == Q_AGREL:  # 3. what is sent down, and what modulates plasticity
                 loss = receive_reward(network, work, n, record.loss[k])
             else:
                 loss = receive_answer(network, work, n, record.loss[k], policy.loss)
-            propagate_feedback(network, work, n)
+            propagate_feedback(network, work, n)  # 4. backward pass
             modulate(network, work, n, rate / (stop - start))
-            change_synapses(network, work, n, first > start, first + n == stop)
+            change_synapses(network, work, n, first > start, first + n == stop)  # 5. learning
             record.loss[k] = loss
             count_choices(work, n, payoffs, record, k)
             if record.log.action.size > 0:

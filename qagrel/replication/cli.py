@@ -3,9 +3,11 @@
 Each imports what it needs when it runs.
 """
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,12 +26,26 @@ scheduler_option = click.option(
 )
 
 
+def replicates(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command ask first for the packages that the engine does without."""
+
+    @functools.wraps(command)
+    def wrapper(**options: Any) -> None:
+        from qagrel.replication.packages import check_packages
+
+        check_packages()
+        command(**options)
+
+    return wrapper
+
+
 @click.command()
 @profile_option
 @click.option("--row", "rows", multiple=True, help="such as q-agrel_symmetric_300-100_1")
 @click.option("--seed", "seeds", type=int, multiple=True, help="train these, collect nothing")
 @workers_option
 @scheduler_option
+@replicates
 @compiles
 def table1(
     profile: str,
@@ -54,6 +70,7 @@ def table1(
 @profile_option
 @workers_option
 @scheduler_option
+@replicates
 @compiles
 def study(name: str, profile: str, workers: int | None, scheduler: str | None) -> None:
     """Train the runs of a study in params.yaml."""
@@ -66,6 +83,7 @@ def study(name: str, profile: str, workers: int | None, scheduler: str | None) -
 @profile_option
 @workers_option
 @scheduler_option
+@replicates
 @compiles
 def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
     """Learning-rate range test: where the curves are steepest."""
@@ -76,6 +94,7 @@ def lr_range(profile: str, workers: int | None, scheduler: str | None) -> None:
 
 @click.command()
 @profile_option
+@replicates
 def statistics(profile: str) -> None:
     """Write tables and verdicts from the runs of a profile."""
     from qagrel.replication import commands
@@ -96,6 +115,7 @@ def statistics(profile: str) -> None:
 )
 @click.option("--output", type=click.Path(path_type=Path), help="where the executed notebook goes")
 @force_option
+@replicates
 def notebook(
     name: str,
     profile: str,
@@ -117,6 +137,7 @@ def notebook(
 
 @click.command()
 @profile_option
+@replicates
 def report(profile: str) -> None:
     """Build the report of a profile, a PDF, from its results."""
     from qagrel.replication.report import build_report
@@ -151,6 +172,7 @@ def fingerprint(out: Path | None, force: bool) -> None:
 @click.option("--full", is_flag=True, help="all epochs, and the final accuracy")
 @click.option("--run", "names", multiple=True, help="a row, study/run, or one seed of either")
 @click.option("--seed", type=int, help="of the random choice")
+@replicates
 @compiles
 def audit(
     profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
@@ -173,6 +195,7 @@ def audit(
 
 @click.command()
 @click.option("--quick", is_flag=True, help="few repetitions: to try it out")
+@replicates
 def bench(quick: bool) -> None:
     """Speed and memory beside other frameworks: see make bench."""
     from qagrel.replication import commands
