@@ -287,7 +287,8 @@ def dense(images: kernels.Images, order: Ints, n_inputs: int) -> Floats:
     dense = np.zeros((order.size, n_inputs), images.activity.dtype)
     for row, sample in enumerate(order):
         pixel = images.pixel[images.start[sample] : images.start[sample + 1]]
-        dense[row, pixel["index"]] = images.activity[pixel["value"]]
+        levels = images.activity.size > 0  # else they are values
+        dense[row, pixel["index"]] = images.activity[pixel["value"]] if levels else pixel["value"]
     return dense
 
 

@@ -221,16 +221,30 @@ OTHER: dict[str, Any] = {
     **{"seed": 1, "batch_size": 6, "epsilon": 0.2, "temperature": 2.0, "loss": "squared-error"},
     **{"input_scale": "binary", "weight_range": 0.4, "feedback_range": 0.3, "validation_size": 9},
     **{"validation_draw": "run", "validation_every": 1, "drop_epoch": 9, "drop_factor": 2.0},
+    **{"payoff": ((1.0, 0.0, 0.5),) * 3, "reward_omission": 0.1, "reward_flip": 0.1},
     **{"learning_rate_end": 1.0, "learning_rate_spacing": "linear", "precision": "float32"},
 }
 MAY_DIFFER = {"dataset", "grey_max", "max_epochs", "stop_checks", "stop_decimals"}
 
 
-@pytest.mark.parametrize("field", sorted(RunSpec.model_fields.keys() - MAY_DIFFER))
+SWITCH = {"payoff_switch", "payoff_after"}  # neither is without the other
+
+
+@pytest.mark.parametrize("field", sorted(RunSpec.model_fields.keys() - MAY_DIFFER - SWITCH))
 def test_another_specification_is_refused(patches: Dataset, field: str) -> None:
     first = train(SPEC.replace(max_epochs=2), patches)
     with pytest.raises(InputError, match=rf"\A{field}: .* is not the .* of the run to go on from"):
         train(SPEC.replace(**{field: OTHER[field]}), patches, initial=first)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("payoff_switch", 4), ("payoff_after", ((1.0, 0.0, 0.0),) * 3)]
+)
+def test_another_switch_is_refused(patches: Dataset, field: str, value: Any) -> None:
+    spec = SPEC.replace(payoff_switch=3, payoff_after=((0.0, 1.0, 0.0),) * 3)
+    first = train(spec.replace(max_epochs=2), patches)
+    with pytest.raises(InputError, match=rf"\A{field}: .* is not the .* of the run to go on from"):
+        train(spec.replace(**{field: value}), patches, initial=first)
 
 
 def changed(patches: Dataset, name: str) -> Dataset:
@@ -477,3 +491,102 @@ def test_too_many_trials_are_refused_before_any_work(patches: Dataset) -> None:
 def test_no_log_of_a_rule_without_rewards(patches: Dataset) -> None:
     with pytest.raises(InputError, match=r"\Arecord_trials: .* which 'error-bp' does not learn"):
         train(SPEC.replace(rule="error-bp"), patches, record_trials=True)
+
+
+# --- other rewards, and values ---------------------------------------------------------------
+
+REWARDS = {
+    "payoff": ((1.0, 0.0), (-1.0, 0.5), (0.0, 0.25)),
+    "payoff_after": ((0.0, 1.0), (1.0, 0.0), (0.5, 0.0)),
+    "payoff_switch": 3,
+    "reward_omission": 0.2,
+    "reward_flip": 0.3,
+}
+
+
+@pytest.mark.parametrize("n_first", [1, 2, 3, 4])
+def test_a_run_of_other_rewards_goes_on_as_if_never_interrupted(
+    patches: Dataset,
+    through_a_file: Callable[[History], History],
+    in_bytes: Callable[[History], bytes],
+    n_first: int,
+) -> None:
+    """Before, at and after the switch; chances have a stream of their own."""
+    spec = SPEC.replace(max_epochs=5, validation_every=1, **REWARDS)
+    records = {"record_batches": True, "record_trials": True}
+    first = through_a_file(train(spec.replace(max_epochs=n_first), patches, **records))
+    assert in_bytes(train(spec, patches, initial=first)) == in_bytes(
+        train(spec, patches, **records)
+    )
+
+
+def test_checks_before_a_switch_end_nothing(patches: Dataset) -> None:
+    """The stopping rule looks at the later task alone, in the part that goes on too."""
+    rates = {"learning_rate": 1e-9, "validation_draw": "run", "validation_every": 1}
+    spec = SPEC.replace(max_epochs=9, stop_checks=3, **rates, **REWARDS)
+    first = train(spec.replace(max_epochs=4), patches)
+    assert (first.status, first.n_epochs) == ("max-epochs", 4)
+    assert train(spec, patches, initial=first).n_epochs == 5
+    with pytest.raises(
+        InputError, match="ends the run to go on from at epoch 3, of which it has 4"
+    ):
+        train(spec.replace(stop_checks=1), patches, initial=first)
+
+
+def test_the_log_has_the_rewards_that_there_were(patches: Dataset) -> None:
+    """Rewards of each epoch sum up to its record; without chance they are those of the table."""
+    data = dataclasses.replace(patches, classes=(2, 5, 9))
+    chancy = train(SPEC.replace(**REWARDS), data, record_trials=True)
+    assert chancy.trials is not None
+    means = chancy.trials.groupby("epoch")["reward"].mean()
+    assert_allclose(means, chancy.epochs["reward"], rtol=1e-12)
+    certain = SPEC.replace(**REWARDS | {"reward_omission": 0.0, "reward_flip": 0.0})
+    log = train(certain, data, record_trials=True).trials
+    assert log is not None
+    classes = np.searchsorted([2, 5, 9], log["class"])
+    tables = np.array([REWARDS["payoff"], REWARDS["payoff_after"]])
+    paid = tables[(log["epoch"] >= 3).astype(int), classes, log["action"]]
+    assert_array_equal(log["reward"], paid)
+
+
+def test_a_trial_of_other_rewards(patches: Dataset) -> None:
+    """By the payoffs of the last epoch, those after the switch."""
+    certain = REWARDS | {"reward_omission": 0.0, "reward_flip": 0.0}
+    history = train(SPEC.replace(epsilon=0.0, **certain), patches)
+    for image, label in zip(patches.test_images, patches.test_labels.tolist(), strict=True):
+        trial = history.run_trial(image, label)
+        assert trial.reward == REWARDS["payoff_after"][label][trial.winner]
+        assert trial.winner == history.predict(image[None])[0]
+
+
+def test_other_rewards_are_learnt_or_not(patches: Dataset) -> None:
+    """Every action is right for some class; a class is unlearnt by the actions that pay most."""
+    table = ((1.0, 0.0), (0.0, 1.0), (1.0, 0.0))
+    learnt = train(SPEC.replace(payoff=table, max_epochs=60, epsilon=0.1), patches)
+    assert (learnt.unlearnt, learnt.warning) == ((), None)
+    blind = train(SPEC.replace(payoff=table, learning_rate=1e-9), patches)
+    assert blind.warning is not None
+    assert "not significantly more than chance" in blind.warning
+
+
+def test_a_run_of_values_is_asked_and_gone_on_from(in_bytes: Callable[[History], bytes]) -> None:
+    """Features of any sign, in single precision, and labels that are words."""
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal((60, 5))
+    data = Dataset.from_arrays(values, np.array(["ash", "elm", "oak"])[np.arange(60) % 3])
+    spec = SPEC.replace(precision="float32", max_epochs=4)
+    first = train(spec.replace(max_epochs=2), data, record_trials=True)
+    history = train(spec, data, initial=first)
+    assert in_bytes(history) == in_bytes(train(spec, data, record_trials=True))
+    assert_array_equal(history.activities(values)[0], values.astype(np.float32))
+    assert_array_equal(history.q_values(values), history.activities(values)[-1])
+    assert set(history.predict(values)) <= {"ash", "elm", "oak"}
+    assert history.trials is not None
+    assert set(history.trials["class"]) == {"ash", "elm", "oak"}
+    trial = history.run_trial(values[7], "elm")
+    assert_array_equal(trial.activities[-1], history.q_values(values[7:8])[0])
+    with pytest.raises(
+        InputError, match="'yew' is no class of this run, whose labels are ash, elm"
+    ):
+        history.run_trial(values[7], "yew")
+    assert set(history.unlearnt) <= {"ash", "elm", "oak"}
