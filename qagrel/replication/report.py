@@ -17,11 +17,11 @@ from qagrel.errors import InputError
 from qagrel.replication import scratch
 from qagrel.replication.experiments import Profile, read_params
 from qagrel.replication.results import results_folder
-from qagrel.spec import RunSpec
+from qagrel.spec import PAYING, RunSpec
 
 PAPER = Path("paper")  # both in the working directory, like the data
 CITATION = Path("CITATION.cff")
-OF_OTHER_DATA = frozenset({"grey_max"})  # fields with nothing to say of the paper's data
+NOT_OF_THE_PAPER = frozenset({"grey_max", *PAYING})  # fields of other data, and of other rewards
 
 
 def build_report(profile_name: str) -> Path:
@@ -58,7 +58,7 @@ def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
             "description": str(field.description).replace("+-", "±"),
         }
         for name, field in RunSpec.model_fields.items()
-        if name not in OF_OTHER_DATA
+        if name not in NOT_OF_THE_PAPER
     ]
 
 
