@@ -55,8 +55,9 @@ def train(
     record_trials : keep every trial (`History.trials`), up to five million of some 25 bytes; the
         numbers of the run are the same either way.
     on_epoch : called after each epoch with an `Epoch`: its record, and what the weights are.
-        If it returns True the run ends there, with the status "stopped"; an exception that it
-        raises ends the run without a History.
+        If it returns True the run ends there, with the status "stopped" (what a progress bar's
+        `update` returns should not be passed on: it may be True); an exception that it raises
+        ends the run without a History.
 
     Raises
     ------
