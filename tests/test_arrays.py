@@ -291,7 +291,7 @@ def test_the_command_line_says_that_files_cannot_be_predicted(
 
 
 def test_a_matrix_shows_labels_of_any_kind() -> None:
-    text = cli._matrix(np.array([[10, 2], [3, 4]]), ("no", "perhaps"))
+    text = cli._matrix(np.array([[10, 2], [3, 4]]), ("no", "perhaps"), ("no", "perhaps"))
     assert text.splitlines()[1].split() == ["true", "no", "perhaps"]
 
 
