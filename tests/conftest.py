@@ -13,8 +13,9 @@ from helpers import Ended, dataset_from, idx_bytes
 from qagrel import Dataset, cli, sweep
 
 # A shell starts what runs in the background with interruptions ignored, by all it starts in turn:
-# the tests that interrupt a process would wait for ever.
+# the tests that interrupt a process would wait for ever.  Likewise where a hangup is ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
