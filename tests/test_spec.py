@@ -64,7 +64,7 @@ IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another typ
     "grey_max": [0, -1, 256, 16.0, "16", True],
     "weight_range": [0, -0.05, NAN, INF, None],
     "feedback_range": [0, -0.05, NAN, INF, None],
-    "validation_size": [0, -1, 1.0, None],
+    "validation_size": [-1, 1.0, None],
     "validation_draw": ["never", None],
     "validation_every": [0, -1, 1.0, None],
     "stop_checks": [-1, 1.0, None],
