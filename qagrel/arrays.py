@@ -89,6 +89,11 @@ def labels(name: str, given: Any, n_samples: int) -> Array:
 
 
 def _array(name: str, given: Any) -> Array:
+    if np.ma.is_masked(given):
+        raise InputError(
+            f"{name}: {int(np.ma.getmaskarray(given).sum())} of its entries are masked: drop these "
+            "samples, or fill them"
+        )
     try:
         array = np.asarray(given)
         if array.dtype.kind == "O" and array.ndim > 1:  # a table of mixed columns

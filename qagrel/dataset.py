@@ -19,7 +19,7 @@ from qagrel.labels import are_counted
 FLOATS = ("float32", "float64")  # of samples that are values
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Training and test samples.
 
@@ -123,6 +123,13 @@ class Dataset:
     def has_levels(self) -> bool:
         """Whether samples are grey levels, of which `grey_max` is an activity of 1, not values."""
         return bool(self.train_images.dtype == np.uint8)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Dataset {self.name!r}: {len(self.train_labels)} training and "
+            f"{len(self.test_labels)} test samples of {math.prod(self.image_shape)} features, "
+            f"{self.n_classes} classes>"
+        )
 
     def _settle(self, field: str, value: Any) -> None:
         object.__setattr__(self, field, value)

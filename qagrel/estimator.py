@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from qagrel.arrays import Array
 from qagrel.dataset import Dataset
 from qagrel.errors import InputError
+from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec
 from qagrel.trained import History
 from qagrel.training import train_on
@@ -138,7 +139,7 @@ precision : as in `RunSpec`.
         held_out = min(self.validation_size, len(X) // HELD_OUT)
         spec = self._spec(len(X), validation_size=held_out)
         self._train(spec, X, y, self.history_ if goes_on else None)
-        self._n_epochs = 0
+        self._n_epochs = self.history_.n_epochs
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
@@ -148,6 +149,11 @@ precision : as in `RunSpec`.
         ----------
         classes : all labels that will ever come; needed in the first call.
         """
+        if self.learning_rate_end is not None:
+            raise InputError(
+                "learning_rate_end: a rate that rises up to the last epoch needs all of them: call "
+                "fit, or leave it None"
+            )
         is_first = _check_partial_fit_first_call(self, classes)
         X, y = self._checked(X, y, reset=is_first)
         if (strange := np.setdiff1d(y, self.classes_)).size:
@@ -165,12 +171,7 @@ precision : as in `RunSpec`.
             self, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), reset=reset
         )
         check_classification_targets(y)
-        return self._inputs(X), y
-
-    def _inputs(self, X: Any) -> Array:
-        """Features as they meet the network."""
-        X = X.toarray() if issparse(X) else X
-        return np.pad(X, ((0, 0), (0, int(self.fit_intercept))), constant_values=1)
+        return _inputs(X, self.fit_intercept), y
 
     def _spec(self, n_samples: int, **changes: Any) -> RunSpec:
         fields = {n: getattr(self, n) for n in RunSpec.model_fields if n not in NOT_PARAMETERS}
@@ -202,11 +203,6 @@ precision : as in `RunSpec`.
             n_classes=len(self.classes_),
             image_shape=X.shape[1:],
         )
-        if start is not None and tuple(w.shape[1] for w in start.weights[:-1]) != spec.hidden:
-            raise InputError(
-                f"hidden_layer_sizes: training cannot go on with {spec.hidden}, other layers than "
-                "before: set warm_start=False, or fit anew"
-            )
         history = train_on(spec, dataset, start)
         if history.status == "diverged":
             raise InputError(
@@ -229,22 +225,30 @@ precision : as in `RunSpec`.
     def predict_proba(self, X: Any) -> Array:
         """How probable each class is.
 
-        Of Q-AGREL, when the policy explores: the Boltzmann probabilities of Eq. 6, which at a
-        temperature of 1 are never far from even, since Q-values are between 0 and 1.  Of
-        error-bp, the softmax of the outputs.
+        Of Q-AGREL, the policy: the class of the largest Q-value, or by the chance epsilon one of
+        the Boltzmann distribution (Eq. 6).  Of error-bp, the softmax of the outputs, which the
+        squared error does not train to be probabilities.
         """
-        values = self._values(X)
-        temperature = self.temperature if self.history_.spec.rule == "q-agrel" else 1.0
-        probabilities: Array = softmax(values / temperature, axis=1)
+        values, spec = self._values(X), self.history_.spec
+        if spec.rule not in LEARN_BY_REWARD:
+            return np.asarray(softmax(values, axis=1))
+        probabilities: Array = spec.epsilon * softmax(values / spec.temperature, axis=1)
+        probabilities[np.arange(len(values)), values.argmax(axis=1)] += 1 - spec.epsilon
         return probabilities
 
     def _values(self, X: Any) -> Array:
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
-        values = self.history_.q_values(self._inputs(X))
-        return values.astype(np.float64)
+        has_intercept = len(self.history_.weights[0]) > self.n_features_in_
+        return self.history_.q_values(_inputs(X, has_intercept)).astype(np.float64)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _inputs(X: Any, has_intercept: bool) -> Array:
+    """Features as they meet the network, with a last one that is always 1 for the intercept."""
+    X = X.toarray() if issparse(X) else X
+    return np.pad(X, ((0, 0), (0, int(has_intercept))), constant_values=1)

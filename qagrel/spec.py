@@ -252,7 +252,7 @@ def _sentence(error: ValidationError) -> str:
         hint = nearest(str(given), names)
         return f"{name}: {given!r} is not one of {', '.join(names)}{hint}"
     reason = fault["msg"].removeprefix("Value error, ")
-    shown = reprlib.repr(given) if isinstance(given, list | tuple) else repr(given)
+    shown = repr(given) if isinstance(given, str) else reprlib.repr(given)
     return f"{name}: {shown} is not possible: {reason[:1].lower()}{reason[1:]}"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a training run did.
 
@@ -68,6 +68,12 @@ class History:
     classes: tuple[Label, ...] = ()
     dataset_sha256: str | None = None
     streams: dict[str, dict[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<History of {self.spec.rule} on {self.spec.dataset!r}: {self.n_epochs} epochs, "
+            f"{self.status}, {self.test_accuracy:.2f} % of the test right>"
+        )
 
     @property
     def n_epochs(self) -> int:
@@ -149,8 +155,9 @@ class History:
                 "which grey level stood for an activity of 1 is not known of this run: "
                 "set its grey_max"
             )
+        images = np.asarray(images)
         return network.presented(
-            images,
+            images.reshape(len(images), -1) if images.ndim > 2 else images,
             self.weights[0].shape[0],
             grey_max=self.grey_max,
             input_scale=self.spec.input_scale,
@@ -213,7 +220,7 @@ class History:
     @property
     def warning(self) -> str | None:
         """A sentence on what the network has not learnt, if anything, and what to try."""
-        if self.status == "diverged":
+        if self.status == "diverged" or self._payoffs.right.all():  # then nothing is to be learnt
             return None
         if diagnosis.is_at_chance(self.confusion[-1], self._payoffs.right):
             level = 100 * diagnosis.chance_level(self.confusion[-1], self._payoffs.right)
@@ -241,7 +248,8 @@ class History:
     def _advice(self) -> str:
         more = ["more epochs"] if self.status in ("max-epochs", "stopped") else []
         explore = ["a larger epsilon"] if self.spec.rule in LEARN_BY_REWARD else []
-        tries = [*more, "more hidden units", "a larger weight_range", *explore]
+        scale = ["features of a smaller or larger scale"] if self.inputs == "values" else []
+        tries = [*scale, *more, "more hidden units", "a larger weight_range", *explore]
         return f"try {', '.join(tries)}, or another learning_rate"
 
     @cached_property

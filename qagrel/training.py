@@ -65,6 +65,7 @@ def train(
         When the specification does not fit the data, the data cannot be had, `initial` cannot be
         gone on from in this way, or there are too many trials to keep.
     """
+    _check_kinds(spec, dataset, initial)
     spec, dataset = settle(spec, dataset)
     if initial is not None:
         check_continues(initial, spec, dataset)
@@ -84,6 +85,32 @@ def train_on(spec: RunSpec, dataset: Dataset, earlier: History | None) -> Histor
     anew.
     """
     return _Run(*settle(spec, dataset), earlier=earlier).train()
+
+
+def _check_goes_on(trained: History, spec: RunSpec, widths: tuple[int, ...]) -> None:
+    """Refuse to train a network on that is not of this shape and kind of feedback (InputError)."""
+    before = (trained.weights[0].shape[0], *(matrix.shape[1] for matrix in trained.weights))
+    if before != widths:
+        raise InputError(
+            f"hidden: training cannot go on with layers of {widths} units, the network has "
+            f"{before}: keep its inputs, layers and classes, or train a new one"
+        )
+    if trained.spec.feedback != spec.feedback:
+        raise InputError(
+            f"feedback: training cannot go on with {spec.feedback!r} feedback, the network has "
+            f"{trained.spec.feedback!r}: keep it, or train a new one"
+        )
+
+
+def _check_kinds(spec: Any, dataset: Any, initial: Any) -> None:
+    """Refuse what is no run, no data set or no history (InputError)."""
+    for name, given, kind, remedy in [
+        ("spec", spec, RunSpec, "give a RunSpec"),
+        ("dataset", dataset, Dataset, "give a Dataset, or name it in RunSpec(dataset=...)"),
+        ("initial", initial, History, "give a History, such as qagrel.load(path) does"),
+    ]:
+        if not isinstance(given, kind) and (name == "spec" or given is not None):
+            raise InputError(f"{name}: {type(given).__name__} is not possible: {remedy}")
 
 
 def _without_batches(record: kernels.Record) -> kernels.Record:
@@ -261,14 +288,15 @@ class _Run:
     ) -> kernels.Network:
         """The network before the first epoch: drawn, or one that is trained."""
         spec, separate = self.spec, self.spec.feedback != "symmetric"
+        n_actions = spec.n_actions(self.n_classes)
+        widths = (self.dataset.train_images.shape[1], *spec.hidden, n_actions)
         back: list[Floats] = []
         if trained is None:
-            n_actions = spec.n_actions(self.n_classes)
-            widths = (self.dataset.train_images.shape[1], *spec.hidden, n_actions)
             weights = network.draw_weights(widths, spec.weight_range, forward, spec.precision)
             if separate:
                 back = network.draw_weights(widths, spec.feedback_range, feedback, spec.precision)
         else:
+            _check_goes_on(trained, spec, widths)
             weights, back = (
                 [matrix.astype(spec.precision) for matrix in matrices]
                 for matrices in (trained.weights, trained.feedback_weights)

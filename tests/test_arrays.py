@@ -300,3 +300,9 @@ def test_the_scale_of_values_is_described(arrays: Dataset) -> None:
     assert facts["grey_max_from"] == "values, as they stand"
     assert facts["classes"] == ["no", "yes"]
     assert RunSpec(validation_size=0).validation_size == 0
+
+
+def test_masked_samples_are_refused() -> None:
+    samples = np.ma.masked_array(np.ones((4, 2)), mask=[[0, 0], [0, 1], [1, 1], [0, 0]])
+    with pytest.raises(InputError, match="X_train: 3 of its entries are masked: drop"):
+        Dataset.from_arrays(samples, [0, 1, 0, 1])

@@ -124,3 +124,8 @@ def test_a_diverged_run_has_nothing_more_to_say(patches: Dataset) -> None:
     with np.errstate(all="ignore"):
         history = train(SPEC.replace(learning_rate=1e200), patches)
     assert history.warning is None
+
+
+def test_where_every_action_pays_alike_nothing_is_missed(patches: Dataset) -> None:
+    history = train(SPEC.replace(payoff=((1.0, 1.0),) * 3), patches)
+    assert history.warning is None

@@ -205,7 +205,7 @@ def test_a_warm_start_with_other_classes_or_layers_is_refused(iris: Any) -> None
     made = QAgrelClassifier(warm_start=True, **FEW).fit(samples, labels)
     with pytest.raises(InputError, match="warm_start: the classes are"):
         made.fit(samples[:100], labels[:100])
-    with pytest.raises(InputError, match="hidden_layer_sizes: training cannot go on"):
+    with pytest.raises(InputError, match="hidden: training cannot go on"):
         made.set_params(hidden_layer_sizes=(7,)).fit(samples, labels)
     made.set_params(hidden_layer_sizes=(100,), precision="float64").fit(samples, labels)
     assert made.history_.weights[0].dtype == np.float64
@@ -214,12 +214,10 @@ def test_a_warm_start_with_other_classes_or_layers_is_refused(iris: Any) -> None
 # --- predicting ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", ["q-agrel", "error-bp"])
-def test_probabilities_are_of_the_policy_or_softmax(iris: Any, rule: str) -> None:
+def test_probabilities_of_error_bp_are_the_softmax(iris: Any) -> None:
     samples, labels = iris
-    made = QAgrelClassifier(rule=rule, temperature=0.1, **FEW).fit(samples, labels)
-    scale = 0.1 if rule == "q-agrel" else 1
-    expected = softmax(made.decision_function(samples) / scale, axis=1)
+    made = QAgrelClassifier(rule="error-bp", temperature=0.1, **FEW).fit(samples, labels)
+    expected = softmax(made.decision_function(samples), axis=1)
     np.testing.assert_allclose(made.predict_proba(samples), expected)
 
 
@@ -282,3 +280,45 @@ def test_sparse_samples_are_the_same_samples(iris: Any) -> None:
     np.testing.assert_array_equal(
         dense.decision_function(csr_array(samples)), sparse.decision_function(samples)
     )
+
+
+# --- what is changed between two calls ------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_warm_start_with_other_inputs_is_refused(iris: Any, before: bool) -> None:
+    made = QAgrelClassifier(max_epochs=1, warm_start=True, fit_intercept=before).fit(*iris)
+    with pytest.raises(InputError, match="hidden: training cannot go on with layers of"):
+        made.set_params(fit_intercept=not before).fit(*iris)
+
+
+def test_a_warm_start_with_other_feedback_is_refused(iris: Any) -> None:
+    made = QAgrelClassifier(max_epochs=1, warm_start=True).fit(*iris)
+    with pytest.raises(InputError, match="feedback: training cannot go on with 'fixed'"):
+        made.set_params(feedback="fixed").fit(*iris)
+
+
+def test_predictions_are_those_of_what_was_fitted(iris: Any) -> None:
+    made = QAgrelClassifier(max_epochs=3, random_state=0).fit(*iris)
+    before = made.predict_proba(iris[0])
+    made.set_params(temperature=50.0, epsilon=1.0, fit_intercept=False)
+    assert (made.predict_proba(iris[0]) == before).all()
+
+
+def test_probabilities_are_the_policy(iris: Any) -> None:
+    made = QAgrelClassifier(max_epochs=3, epsilon=0.3, temperature=0.5, random_state=0).fit(*iris)
+    values = made.decision_function(iris[0])
+    boltzmann = np.exp(values / 0.5) / np.exp(values / 0.5).sum(axis=1, keepdims=True)
+    greedy = np.eye(3)[values.argmax(axis=1)]
+    assert made.predict_proba(iris[0]) == pytest.approx(0.3 * boltzmann + 0.7 * greedy)
+
+
+def test_a_rate_that_rises_is_no_matter_of_single_epochs(iris: Any) -> None:
+    made = QAgrelClassifier(learning_rate_end=1.0)
+    with pytest.raises(InputError, match=r"learning_rate_end: .* call fit"):
+        made.partial_fit(*iris, classes=[0, 1, 2])
+
+
+def test_the_rate_stays_dropped_when_training_goes_on(iris: Any) -> None:
+    made = QAgrelClassifier(max_epochs=3, drop_epoch=2).fit(*iris).partial_fit(*iris)
+    assert made.history_.rows[-1]["learning_rate"] == pytest.approx(0.01)

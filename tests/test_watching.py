@@ -590,3 +590,41 @@ def test_a_run_of_values_is_asked_and_gone_on_from(in_bytes: Callable[[History],
     ):
         history.run_trial(values[7], "yew")
     assert set(history.unlearnt) <= {"ash", "elm", "oak"}
+
+
+# --- what is no run, no data set and no history ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ((SPEC, "digits"), "dataset: str is not possible: give a Dataset, or name it in RunSpec"),
+        ((SPEC, (1, 2)), "dataset: tuple is not possible"),
+        (({"hidden": 8},), "spec: dict is not possible: give a RunSpec"),
+        ((None,), "spec: NoneType is not possible"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(given: Any, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        train(*given)
+
+
+def test_a_path_is_no_history(patches: Dataset) -> None:
+    with pytest.raises(InputError, match=r"initial: str is not possible: .*qagrel\.load"):
+        train(SPEC, patches, initial="run.npz")  # type: ignore[arg-type]
+
+
+def test_runs_and_data_show_themselves_in_a_line(patches: Dataset) -> None:
+    history = train(SPEC, patches)
+    assert repr(patches) == (
+        "<Dataset 'patches': 48 training and 15 test samples of 12 features, 3 classes>"
+    )
+    assert repr(history).startswith("<History of q-agrel on 'patches': 4 epochs, max-epochs, ")
+    with pytest.raises(InputError, match=r"dataset: <Dataset '.* is not possible"):
+        RunSpec(dataset=patches)
+
+
+def test_images_need_not_be_flattened(patches: Dataset) -> None:
+    history = train(SPEC, patches)
+    images = patches.test_images.reshape(-1, *patches.image_shape)
+    assert (history.q_values(images) == history.q_values(patches.test_images)).all()
