@@ -267,27 +267,32 @@ def respond(weights: Sequence[Floats], images: kernels.Images) -> Iterator[list[
     for first in range(0, max(n_images, 1), work.block):
         order = np.arange(first, min(first + work.block, n_images))
         choose(network, work, images, order)  # leaves the sums of each layer in its buffers
-        *hidden, values = _sums(network, work, order.size)
+        *hidden, values = by_layer(network, work, work.activity, order.size)
         inputs = dense(images, order, int(network.width[0]))
         yield [inputs, *(np.maximum(a, 0) for a in hidden), values]
 
 
-def _sums(network: kernels.Network, work: kernels.Workspace, n: int) -> list[Floats]:
-    """The net inputs of every layer after the input in the first trials of a block, copied."""
-    sums = []
+def by_layer(
+    network: kernels.Network, work: kernels.Workspace, flat: Floats, n: int
+) -> list[Floats]:
+    """What a flat buffer of a block holds of its first n trials, (n, units) a layer, copied.
+
+    The layers are those after the input.
+    """
+    matrices = []
     for layer in range(1, network.width.size):
         stride = int(network.stride[layer])
-        flat = work.activity[work.begin[layer] :][: work.block * stride]
-        sums.append(flat.reshape(work.block, stride)[:n, : network.width[layer]].copy())
-    return sums
+        rows = flat[work.begin[layer] :][: work.block * stride].reshape(work.block, stride)
+        matrices.append(rows[:n, : network.width[layer]].copy())
+    return matrices
 
 
 def dense(images: kernels.Images, order: Ints, n_inputs: int) -> Floats:
     """Activities of the input units, (samples, units), for the samples of `order`."""
     dense = np.zeros((order.size, n_inputs), images.activity.dtype)
+    levels = images.activity.size > 0  # else they are values
     for row, sample in enumerate(order):
         pixel = images.pixel[images.start[sample] : images.start[sample + 1]]
-        levels = images.activity.size > 0  # else they are values
         dense[row, pixel["index"]] = images.activity[pixel["value"]] if levels else pixel["value"]
     return dense
 

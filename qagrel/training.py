@@ -220,8 +220,8 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
 def _check_payoffs(spec: RunSpec, dataset: Dataset) -> None:
     n_classes, n_actions = dataset.n_classes, spec.n_actions(dataset.n_classes)
     for name in ("payoff", "payoff_after"):
-        table = getattr(spec, name) or ((0.0,) * n_actions,) * n_classes
-        if (len(table), len(table[0])) != (n_classes, n_actions):
+        table = getattr(spec, name)
+        if table is not None and (len(table), len(table[0])) != (n_classes, n_actions):
             raise InputError(
                 f"{name}: {len(table)} rows of {len(table[0])} actions do not fit the {n_classes} "
                 f"classes of {dataset.name}: give {n_classes} rows of {n_actions}"

@@ -167,8 +167,7 @@ def _learn(scene: Scene, target: int) -> tuple[kernels.Network, kernels.Workspac
 
 def _vectors(net: kernels.Network, work: kernels.Workspace, flat: Floats) -> list[Floats]:
     """The values of each layer after the input, from a flat buffer of a batch of one."""
-    first, width = work.begin, net.width
-    return [flat[first[n] : first[n] + width[n]].copy() for n in range(1, width.size)]
+    return [rows[0] for rows in network.by_layer(net, work, flat, 1)]
 
 
 def find_trial(spec: RunSpec, wanted: Callable[[Trial], bool], **shape: int) -> Trial:
