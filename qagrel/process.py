@@ -12,9 +12,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import NoReturn
 
 NO_READER = 128 + 13  # the exit code that a shell gives a program that SIGPIPE ended
+UNHANDLED = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class NoReaderError(Exception):
@@ -25,10 +27,17 @@ def stop_on_signals() -> None:
     """End as by Ctrl-C where a scheduler, a container or a closed terminal ends the process."""
     if threading.current_thread() is not threading.main_thread():
         return  # where Python takes no handlers
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # not every system has both
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
-            signal.signal(number, signal.default_int_handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # not every system has all
+        # what is ignored stays so, as under nohup
+        if number is not None and signal.getsignal(number) in UNHANDLED:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # Whatever was half built is deleted half built: what it says of that is nobody's fault.
+    sys.unraisablehook = lambda _: None
+    signal.default_int_handler(number, frame)
 
 
 def take_all_characters() -> None:

@@ -138,6 +138,22 @@ def test_who_is_told_to_end_says_what_is_kept(
     assert errors.strip().count(b"\n") == 0
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_a_signal_leaves_half_built_says_nothing(name: str) -> None:
+    code = (
+        "import signal; from qagrel import process\n"
+        "class Bar:\n"
+        f"    def __init__(self): signal.raise_signal(signal.{name}); self.width = 1\n"
+        "    def __del__(self): self.width\n"
+        "process.stop_on_signals()\n"
+        "try: Bar()\n"
+        "except KeyboardInterrupt: pass\n"
+        "else: raise SystemExit('it was not stopped')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     code = (
         "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from qagrel import cli\n"
