@@ -62,7 +62,7 @@ WING = (
     {"experiments", "packages", "scratch", "sweep"},
     *STATISTICS,
     *FIGURES,
-    {"results", "notebooks"},
+    {"afresh", "results", "notebooks"},
     {"audit", "report"},
     {"commands"},
     {"cli"},

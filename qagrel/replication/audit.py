@@ -1,5 +1,12 @@
-"""Re-derive committed numbers: train committed runs afresh and compare every digit."""
+"""Re-derive committed numbers: train committed runs afresh and compare every digit.
 
+What an audit can find: a run file that was changed after DVC recorded it (`audit_lock`), a summary
+that does not follow from its epochs (`audit_rules`), tables that do not follow from the runs
+(`audit_statistics`).  Whoever alters all of these together is found by training again only, which
+is why `Audited` says which runs were derived and which were not.
+"""
+
+import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,15 +15,15 @@ from pathlib import Path
 import pandas as pd
 
 from qagrel import datasets, history, store
-from qagrel.epoch import Epoch
 from qagrel.errors import InputError
-from qagrel.replication import results, scratch
+from qagrel.replication import afresh, results, scratch
 from qagrel.replication.experiments import Params, Profile
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec, nearest
 from qagrel.trained import History
-from qagrel.training import should_stop, train
+from qagrel.training import should_stop
 
+LOCK = Path("dvc.lock")  # in the working directory, like the data
 DERIVED = (
     *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
     *("readings.csv", "conclusions.csv", "claims.json", "metrics.json"),
@@ -32,6 +39,11 @@ class Committed:
     epochs: pd.DataFrame
     summary: pd.Series
     classes: bool = False
+
+    @property
+    def row(self) -> str:
+        """The row, or study and run, that it is a seed of."""
+        return self.name.rsplit(", seed", 1)[0]
 
 
 @dataclass(frozen=True)
@@ -86,30 +98,43 @@ def _runs(
 
 
 def choose(
-    runs: Sequence[Committed], number: int, names: Sequence[str], seed: int | None = None
+    runs: Sequence[Committed],
+    names: Sequence[str],
+    *,
+    full: bool,
+    number: int = 1,
+    seed: int | None = None,
 ) -> list[Committed]:
-    """`number` runs at random, or all whose row or study is named."""
+    """The runs to derive: of the rows named, or of `number` rows drawn at random.
+
+    Of each row it is the shortest run, or with `full` every seed; a name may also be that of one
+    seed.  With `full` and no name they are all runs.
+
+    Raises
+    ------
+    InputError
+        When there are no runs, or none of that name.
+    """
     if not runs:
         raise InputError("there are no committed runs to audit: run the pipeline first")
+    rows: dict[str, list[Committed]] = {}
+    for run in runs:
+        rows.setdefault(run.row, []).append(run)
     if not names:
-        return random.Random(seed).sample(list(runs), min(number, len(runs)))
+        drawn = random.Random(seed).sample(list(rows), min(number, len(rows)))
+        names = list(rows) if full else drawn
     chosen = []
     for name in names:
-        found = [run for run in runs if run.name == name or run.name.startswith(f"{name},")]
-        if not found:
-            known = sorted({run.name.rsplit(", seed", 1)[0] for run in runs})
-            raise InputError(f"no committed run is named {name!r}{nearest(name, known)}")
-        chosen += found
+        single = [run for run in runs if run.name == name]
+        if not single and name not in rows:
+            raise InputError(f"no committed run is named {name!r}{nearest(name, rows)}")
+        whole = rows.get(name, single)
+        chosen += whole if full else [min(whole, key=lambda run: len(run.epochs))]
     return chosen
 
 
-def audit_run(run: Committed, n_epochs: int | None = None) -> list[Difference]:
-    """Train a run afresh, its first `n_epochs` or (None) the whole, and compare exactly."""
-
-    def is_enough(epoch: Epoch) -> bool:
-        return n_epochs is not None and epoch["epoch"] >= n_epochs
-
-    trained = train(run.spec, datasets.dataset_of(run.spec), on_epoch=is_enough)
+def compare(run: Committed, trained: History) -> list[Difference]:
+    """A run trained afresh against the committed one, exactly; of a part, its epochs."""
     derived = results.epoch_table(trained, run.classes)
     if trained.status == "stopped":
         return _compare(run, derived, run.epochs.head(trained.n_epochs))
@@ -209,6 +234,31 @@ def audit_statistics(
         ]
 
 
+def audit_lock(folder: Path, profile_name: str) -> list[Difference]:
+    """The files of the runs against the hashes that DVC recorded of them in ``dvc.lock``."""
+    stages = store.read_yaml(LOCK)
+    prefix, recorded = f"results/{profile_name}/", {}
+    try:
+        for stage in stages["stages"].values():
+            for out in stage.get("outs", ()):
+                if str(out["path"]).startswith(prefix):
+                    recorded[out["path"].removeprefix(prefix)] = out["md5"]
+    except (AttributeError, KeyError, TypeError):
+        raise InputError(f"{LOCK} is not of the form that DVC gives it: restore it") from None
+    parts = [folder / "data.json", *folder.glob("runs/*"), *folder.glob("studies/*")]
+    found = {path.relative_to(folder).as_posix(): _md5(path) for path in parts}
+    runs = {name for name in recorded if name.startswith(("runs/", "studies/"))}
+    return [
+        Difference(name, None, "hash in dvc.lock", recorded.get(name), found.get(name))
+        for name in sorted(found.keys() | runs)
+        if recorded.get(name) != found.get(name)
+    ]
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(store.read_bytes(path), usedforsecurity=False).hexdigest()
+
+
 def audit_data(folder: Path, profile: Profile) -> list[Difference]:
     """The description of the data, made again from them; their name is that of one machine."""
     committed = store.read_json(folder / "data.json")
@@ -222,15 +272,46 @@ def audit_data(folder: Path, profile: Profile) -> list[Difference]:
     ]
 
 
-def audit(
-    runs: Sequence[Committed], n_epochs: int | None, report: Callable[[str], None]
+def derive(
+    runs: Sequence[Committed],
+    n_epochs: int | None,
+    workers: int | None,
+    report: Callable[[str], None],
 ) -> list[Difference]:
-    """Audit runs one after another, reporting each as it is done."""
+    """Train runs afresh and compare them, reporting each as it is done."""
     differences = []
-    for run in runs:
-        found = audit_run(run, n_epochs)
+    fresh = afresh.train_all([run.spec for run in runs], n_epochs, workers)
+    for run, trained in zip(runs, fresh, strict=True):
+        found = compare(run, trained)
         verdict = f"{len(found)} numbers differ" if found else "every number comes out as committed"
-        n_trained = len(run.epochs) if n_epochs is None else min(n_epochs, len(run.epochs))
-        report(f"{run.name}: {n_trained} of {len(run.epochs)} epochs: {verdict}")
+        report(f"{run.name}: {trained.n_epochs} of {len(run.epochs)} epochs: {verdict}")
         differences += found
+    afresh.forget([run.spec for run in runs])
     return differences
+
+
+def coverage(
+    runs: Sequence[Committed], chosen: Sequence[Committed], n_epochs: int | None, drawn: bool
+) -> Iterator[str]:
+    """What an audit derived again and what it did not, in sentences."""
+    n_rows, derived = len({run.row for run in runs}), {run.name for run in chosen}
+    trained = sum(min(n_epochs or len(run.epochs), len(run.epochs)) for run in chosen)
+    total = sum(len(run.epochs) for run in runs)
+    named = ", ".join(sorted({run.row for run in chosen}))
+    yield f"derived again by training: {trained:,} epochs, runs: {len(derived)} ({named})"
+    yield "derived again from the committed runs: all tables and verdicts"
+    left = len(runs) - len(derived)
+    if not left and trained == total:
+        yield "nothing is left that was not derived again"
+        return
+    yield (
+        f"not derived again: {total - trained:,} of {total:,} epochs, {left} of {len(runs)} runs "
+        "whole; that they are what training gives rests on the hashes in dvc.lock alone"
+    )
+    if drawn:
+        number = len({run.row for run in chosen})
+        yield (
+            f"a row whose numbers were all altered, with its hashes and what follows from them, "
+            f"was found by this audit with a chance of {number} in {n_rows}: "
+            "'qagrel audit --full ROW' derives a row whole"
+        )

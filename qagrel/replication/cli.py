@@ -166,26 +166,47 @@ def fingerprint(out: Path | None, force: bool) -> None:
 
 
 @click.command()
+@click.argument("rows", nargs=-1, metavar="[ROW]...")
 @profile_option
-@click.option("--rows", type=click.IntRange(1), default=6, show_default=True, help="runs to audit")
-@click.option("--epochs", type=click.IntRange(1), default=8, show_default=True, help="of each run")
-@click.option("--full", is_flag=True, help="all epochs, and the final accuracy")
-@click.option("--run", "names", multiple=True, help="a row, study/run, or one seed of either")
+@click.option("--full", is_flag=True, help="every seed of the rows, without a ROW all runs")
+@click.option(
+    "--rows", "number", type=click.IntRange(1), default=1, show_default=True, help="rows to draw"
+)
+@click.option("--epochs", type=click.IntRange(1), help="only the first of each run")
 @click.option("--seed", type=int, help="of the random choice")
+@click.option("--run", "named", multiple=True, help="the same as ROW")
+@workers_option
 @replicates
 @compiles
 def audit(
-    profile: str, rows: int, epochs: int, full: bool, names: Sequence[str], seed: int | None
+    rows: Sequence[str],
+    profile: str,
+    full: bool,
+    number: int,
+    epochs: int | None,
+    seed: int | None,
+    named: Sequence[str],
+    workers: int | None,
 ) -> None:
     """Train committed runs afresh and compare all numbers.
 
-    Runs are picked at random or by name. Tables and verdicts are made again from all committed
-    runs and compared as well. Exits with 1 where anything differs.
+    ROW is a row of Table 1, study/run, or one seed of either; without one, a row is drawn. Its
+    shortest run is derived whole, with --full every seed: interrupted, the same command goes on.
+    First the files of all runs are compared with their hashes in dvc.lock, and tables and
+    verdicts are made again. Exits with 1 where anything differs.
     """
     from qagrel.replication import commands
 
-    epochs_each = None if full else epochs
-    differences = commands.audit(profile, rows, epochs_each, names, seed, click.echo)
+    differences = commands.audit(
+        profile,
+        [*rows, *named],
+        click.echo,
+        full=full,
+        number=number,
+        n_epochs=epochs,
+        seed=seed,
+        workers=workers,
+    )
     for difference in differences[:20]:
         click.echo(f"differs: {difference}")
     if differences:

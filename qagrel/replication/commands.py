@@ -137,24 +137,35 @@ def notebook(
 
 def audit(
     profile_name: str,
-    number: int,
-    n_epochs: int | None,
     names: Sequence[str],
-    seed: int | None,
     report: Callable[[str], None],
+    *,
+    full: bool = False,
+    number: int = 1,
+    n_epochs: int | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
 ) -> list[audits.Difference]:
-    """Audit committed runs: the protocol's rules, the statistics, and numbers trained afresh."""
+    """Audit committed runs: files, protocol, statistics, and numbers trained afresh.
+
+    Which runs are trained, and how much of them, see `audit.choose` and `audit.derive`.
+    """
     params = read_params()
     profile: Profile = params.profile(profile_name)
     folder = results.results_folder(profile_name)
     runs = audits.committed_runs(folder, params, profile)
-    chosen = audits.choose(runs, number, names, seed)
+    chosen = audits.choose(runs, names, full=full, number=number, seed=seed)
     described = audits.audit_data(folder, profile)
-    differences = [found for run in runs for found in audits.audit_rules(run)]
-    report(f"{len(runs)} committed runs follow the protocol's rules: {not differences}")
+    changed = audits.audit_lock(folder, profile_name)
+    report(f"files of runs have the hashes in dvc.lock: {not changed}")
+    broken = [found for run in runs for found in audits.audit_rules(run)]
+    report(f"{len(runs)} committed runs follow the protocol's rules: {not broken}")
     stale = audits.audit_statistics(folder, params, profile, PAPER)
     report(f"tables and verdicts follow from the committed runs: {not stale}")
-    return [*differences, *stale, *described, *audits.audit(chosen, n_epochs, report)]
+    differing = audits.derive(chosen, n_epochs, workers, report)
+    for sentence in audits.coverage(runs, chosen, n_epochs, drawn=not (names or full)):
+        report(sentence)
+    return [*differing, *broken, *stale, *described, *changed]
 
 
 def bench(quick: bool) -> None:

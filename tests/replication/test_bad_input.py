@@ -149,7 +149,7 @@ def test_outside_a_clone_commands_say_where_they_work(run: Run, args: tuple[str,
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy what is read of the project and of its results on digits; no test changes it."""
     folder = tmp_path_factory.mktemp("original")
-    patterns = ("params.yaml", "paper/*.csv", "paper/*.yaml", "notebooks/table1.ipynb")
+    patterns = ("params.yaml", "dvc.lock", "paper/*.*", "notebooks/table1.ipynb")
     for pattern in (*patterns, f"{DIGITS}/**/*.csv", f"{DIGITS}/*.json"):
         for path in ROOT.glob(pattern):
             target = folder / path.relative_to(ROOT)
@@ -251,7 +251,7 @@ def test_tampered_results_do_not_pass_the_audit(project: Path, run: Run, change:
     assert path.read_text() != text
     of_study = name.startswith("studies")
     chosen = "stepwise/q-agrel, seed 0" if of_study else f"{FIRST}, seed 0"
-    ended = run("audit", "--run", chosen, *(["--full"] if of_study else ["--epochs", "4"]))
+    ended = run("audit", chosen, *(["--full"] if of_study else ["--epochs", "4"]))
     if verdict.startswith("refused: "):
         assert is_refused(ended), ended
         assert verdict.removeprefix("refused: ") in ended.err
@@ -263,7 +263,7 @@ def test_tampered_results_do_not_pass_the_audit(project: Path, run: Run, change:
 @pytest.mark.parametrize("name", [RUNS, SUMMARY, STUDY, STUDY_SUMMARY, "table1.csv", "data.json"])
 def test_removed_results_do_not_pass_the_audit(project: Path, run: Run, name: str) -> None:
     (project / DIGITS / name).unlink()
-    ended = run("audit", "--run", f"{FIRST}, seed 0", "--epochs", "1")
+    ended = run("audit", f"{FIRST}, seed 0", "--epochs", "1")
     if name == "table1.csv":
         assert (ended.code, ended.err) == (1, "")
         assert "table1.csv, bytes" in ended.out
