@@ -26,7 +26,8 @@ from qagrel.training import should_stop
 LOCK = Path("dvc.lock")  # in the working directory, like the data
 DERIVED = (
     *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
-    *("readings.csv", "conclusions.csv", "claims.json", "metrics.json"),
+    *("readings.csv", "conclusions.csv", "conclusions_before.csv", "epochs_by_measure.csv"),
+    *("stopping.csv", "stopping_ratios.csv", "finishing.csv", "claims.json", "metrics.json"),
 )
 
 

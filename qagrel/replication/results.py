@@ -222,6 +222,9 @@ def write_statistics(folder: Path, params: Params, profile: Profile, paper_folde
     literal = read_table(folder, params.squared_error_rows)
     readings = reading_runs(folder)
     compared = statistics.table1(table, paper, profile.dataset)
+    times = statistics.stopping_times(
+        {**row_runs(folder, params, profile), **reading_histories(folder, profile)}
+    )
     tables = {
         "table1": compared,
         "table1_squared_error": statistics.table1(literal, paper, profile.dataset),
@@ -229,12 +232,75 @@ def write_statistics(folder: Path, params: Params, profile: Profile, paper_folde
         "pooled_comparisons": statistics.pooled_comparisons(table, paper, profile.dataset),
         "readings": statistics.sensitivity(readings, paper, profile.dataset),
         "conclusions": statistics.conclusions(readings, paper, profile.dataset),
+        "conclusions_before": statistics.conclusions(readings, paper.before, profile.dataset),
+        "epochs_by_measure": slowness(folder, params, paper),
+        "stopping": times,
+        "stopping_ratios": statistics.explained(times),
+        "finishing": finishing(folder, params, profile),
     }
     for name, made in tables.items():
         store.write_csv(folder / f"{name}.csv", made)
     claims = statistics.judge(read_evidence(folder, params, profile), paper)
     store.write_json(folder / "claims.json", claims)
     store.write_json(folder / "metrics.json", metrics(compared, claims))
+
+
+RowRuns = dict[str, tuple[statistics.Row, statistics.Summary, pd.DataFrame, RunSpec]]
+
+
+def row_runs(folder: Path, params: Params, profile: Profile) -> RowRuns:
+    """Every row by its name: its summary, all its epochs, and the specification of a run."""
+    return {
+        row: (
+            table_row(row),
+            statistics.summarise(read_summary(folder, row)),
+            read_epochs(folder, row),
+            profile.row_specs(row)[0],
+        )
+        for row in params.all_rows
+    }
+
+
+def reading_histories(folder: Path, profile: Profile) -> RowRuns:
+    """The same of the runs of the study of readings."""
+    epochs, lines = read_study(folder, "readings")
+    return {
+        f"readings/{run}": (
+            table_row(profile.study("readings").runs[run]["row"]),
+            statistics.summarise(lines[lines["run"] == run]),
+            epochs[epochs["run"] == run],
+            specs[0],
+        )
+        for run, specs in profile.study_specs("readings").items()
+    }
+
+
+def slowness(folder: Path, params: Params, paper: statistics.Paper) -> pd.DataFrame:
+    """The ratio of epochs, Q-AGREL over error-backpropagation by either loss, by measure."""
+    ours, literal = (
+        statistics.Runs(
+            read_table(folder, rows), {table_row(row): read_epochs(folder, row) for row in rows}
+        )
+        for rows in (params.rows, params.squared_error_rows)
+    )
+    losses = {"cross-entropy": ours, "squared-error": literal}
+    return statistics.epochs_by_measure(ours, losses, paper.rules)
+
+
+def finishing(folder: Path, params: Params, profile: Profile) -> pd.DataFrame:
+    """How many runs of each row finished, those by the literal squared error last."""
+    parts = []
+    for rows in (params.rows, params.squared_error_rows):
+        runs = {
+            table_row(row): (
+                statistics.summarise(read_summary(folder, row)),
+                profile.row_specs(row)[0],
+            )
+            for row in rows
+        }
+        losses = [spec.loss if spec.rule == "error-bp" else "" for _, spec in runs.values()]
+        parts.append(statistics.finishing(runs).assign(loss=losses))
+    return pd.concat(parts, ignore_index=True)
 
 
 def metrics(table: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

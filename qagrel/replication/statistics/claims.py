@@ -1,15 +1,20 @@
-"""Every claim of the paper, the test that it is put to, and its verdict."""
+"""Every claim of the paper, and the test that it is put to."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from qagrel.errors import InputError
-from qagrel.replication.statistics.curves import discoveries, learning_profile, steepest_intervals
+from qagrel.replication.statistics.curves import (
+    angle_course,
+    angles_at_the_end,
+    discoveries,
+    learning_profile,
+    steepest_intervals,
+)
 from qagrel.replication.statistics.estimates import (
     NAN,
     Check,
@@ -17,13 +22,9 @@ from qagrel.replication.statistics.estimates import (
     Moments,
     Verdict,
     contrast,
-    holm,
-    plain,
-    weigh,
 )
 from qagrel.replication.statistics.paper import Claim, Paper, Rules
-from qagrel.replication.statistics.rows import MEASURES, Row, Summary, Table, pool, require
-from qagrel.spec import nearest
+from qagrel.replication.statistics.rows import Row, Summary, Table, Terms, bound, pool, require
 
 HIDDEN = ("300", "300-100")
 AGREL_RATES, BACKPROP_RATES = (0.5, 1.0), (0.05, 0.1)  # matched by rank: lower, higher
@@ -65,10 +66,15 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """The checks that test a claim (none: not tested) and numbers that go with them."""
+    """The checks that test a claim (none: not tested) and numbers that go with them.
+
+    `verdict` is given where it is reached in another way than from these checks, as is one across
+    several readings of the paper (`estimates.across_readings`).
+    """
 
     checks: list[Check]
     numbers: dict[str, Any] = field(default_factory=dict)
+    verdict: Verdict | None = None
 
 
 def accuracy_on_par(table: Table, _: Claim, paper: Paper) -> Finding:
@@ -76,13 +82,13 @@ def accuracy_on_par(table: Table, _: Claim, paper: Paper) -> Finding:
     margin = paper.rules.par_margin
     checks = []
     for agrel, backprop in _matched_pairs(table):
-        difference = pool(table, [(1, agrel), (-1, backprop)], "accuracy")
+        difference = _accuracy(table, [(1, agrel), (-1, backprop)], paper)
         name = f"{agrel.name} less {backprop.name}"
         checks.append(Check(name, difference, -margin, margin, null=0.0))
     return Finding(checks)
 
 
-def slower(table: Table, claim: Claim, _: Paper) -> Finding:
+def slower(table: Table, claim: Claim, paper: Paper) -> Finding:
     """Claim: epochs of Q-AGREL over those of error-BP, mean over settings, are in a range."""
     pairs = _matched_pairs(table)
     if not pairs:
@@ -91,7 +97,7 @@ def slower(table: Table, claim: Claim, _: Paper) -> Finding:
     terms = [term for q, bp in pairs for term in ((weight, q), (-weight, bp))]
     low, high = np.log(claim.paper["factor"])
     ratios = {q.name: table[q].epochs.mean / table[bp].epochs.mean for q, bp in pairs}
-    check = Check("ratio of epochs", pool(table, terms, "epochs"), low, high, log=True)
+    check = _ratio("ratio of epochs", table, terms, paper, low, high)
     return Finding([check], {"ratios": ratios})
 
 
@@ -103,14 +109,14 @@ def second_layer_helps(table: Table, _: Claim, paper: Paper) -> Finding:
         one, two = ([Row(rule, "symmetric", h, rate) for rate in rates] for h in HIDDEN)
         terms = [*((0.5, row) for row in two), *((-0.5, row) for row in one)]
         if all(row in table for _, row in terms):
-            checks.append(Check(f"{rule}, gain", pool(table, terms, "accuracy"), 0.0, most))
+            checks.append(Check(f"{rule}, gain", _accuracy(table, terms, paper), 0.0, most))
     return Finding(checks)
 
 
 def above_benchmark(table: Table, _: Claim, paper: Paper) -> Finding:
     """Claim: rows with symmetric feedback beat the benchmark network of their size."""
     checks = [
-        Check(row.name, pool(table, [(1, row)], "accuracy"), low=paper.benchmark[row.hidden])
+        Check(row.name, _accuracy(table, [(1, row)], paper), low=paper.benchmark[row.hidden])
         for row in paper.table
         if row in table and row.feedback == "symmetric"
     ]
@@ -127,11 +133,11 @@ def learned_indistinguishable(table: Table, _: Claim, paper: Paper) -> Finding:
     weight = 1 / len(pairs)
     terms = [term for row, other in pairs for term in ((weight, row), (-weight, other))]
     margin, ratio = paper.rules.accuracy_margin, math.log(paper.rules.epochs_ratio)
-    accuracy, epochs = (pool(table, terms, measure) for measure in MEASURES)
+    accuracy = _accuracy(table, terms, paper)
     return Finding(
         [
             Check("accuracy, learned less symmetric", accuracy, -margin, margin, null=0.0),
-            Check("epochs, learned over symmetric", epochs, -ratio, ratio, null=0.0, log=True),
+            _ratio("epochs, learned over symmetric", table, terms, paper, -ratio, ratio, null=0.0),
         ],
         {"settings": [row.name for row, _ in pairs]},
     )
@@ -142,7 +148,7 @@ def fixed_less_accurate(table: Table, _: Claim, paper: Paper) -> Finding:
     margin = paper.rules.accuracy_margin
     return Finding(
         [
-            Check(f"{rule}, fixed less symmetric", pool(table, terms, "accuracy"), high=-margin)
+            Check(f"{rule}, fixed less symmetric", _accuracy(table, terms, paper), high=-margin)
             for rule, terms in _fixed_against_symmetric(table).items()
         ]
     )
@@ -152,10 +158,36 @@ def fixed_slower(table: Table, _: Claim, paper: Paper) -> Finding:
     """Claim: fixed feedback takes many more epochs than symmetric feedback, with either rule."""
     factor = math.log(paper.rules.many_more_epochs)
     checks = [
-        Check(f"{rule}, fixed over symmetric", pool(table, terms, "epochs"), low=factor, log=True)
+        _ratio(f"{rule}, fixed over symmetric", table, terms, paper, low=factor)
         for rule, terms in _fixed_against_symmetric(table).items()
     ]
     return Finding(checks)
+
+
+def _accuracy(table: Table, terms: Sequence[tuple[float, Row]], paper: Paper) -> Estimate:
+    summaries = [(weight, table[row]) for weight, row in terms]
+    return pool(summaries, "accuracy", paper.rules.pairing)
+
+
+def _ratio(
+    name: str,
+    table: Table,
+    terms: Sequence[tuple[float, Row]],
+    paper: Paper,
+    low: float = -math.inf,
+    high: float = math.inf,
+    null: float | None = None,
+) -> Check:
+    """A ratio of epochs between bounds, all three as logarithms."""
+    return _ratio_check(name, [(w, table[row]) for w, row in terms], paper, low, high, null)
+
+
+def _ratio_check(
+    name: str, terms: Terms, paper: Paper, low: float, high: float, null: float | None = None
+) -> Check:
+    known = bound(terms) if paper.rules.cut_off == "bound" else ""
+    estimate = pool(terms, "epochs", paper.rules.pairing)
+    return Check(name, estimate, low, high, null, log=True, bound=known)
 
 
 def _matched_pairs(table: Table) -> list[tuple[Row, Row]]:
@@ -195,35 +227,33 @@ def fixed_needs_lower_rate(evidence: Evidence, claim: Claim, paper: Paper) -> Fi
             continue
         terms = [(1.0, _guessing(summary)), (-1.0, _guessing(evidence.table[lower]))]
         name = f"{row.name} less {lower.name}"
-        checks.append(Check(name, contrast(terms), high=-paper.rules.accuracy_margin))
+        difference = pool(terms, "accuracy", paper.rules.pairing)
+        checks.append(Check(name, difference, high=-paper.rules.accuracy_margin))
         diverged[row.name] = summary.n_diverged
     return Finding(checks, {"n_diverged": diverged})
 
 
-def _guessing(summary: Summary) -> Moments:
-    """Accuracy over all seeds: a diverged network knows nothing, so it counts as guessing."""
-    return Moments.of(
-        GUESSING if status == "diverged" else accuracy for _, accuracy, _, status in summary.seeds
+def _guessing(summary: Summary) -> Summary:
+    """All seeds as finished: a diverged network knows nothing, so it counts as guessing."""
+    seeds = tuple(
+        (seed, GUESSING, epochs, "max-epochs")
+        if status == "diverged"
+        else (seed, acc, epochs, status)
+        for seed, acc, epochs, status in summary.seeds
     )
+    accuracy = Moments.of(accuracy for _, accuracy, _, _ in seeds)
+    return replace(summary, accuracy=accuracy, n_diverged=0, seeds=seeds)
 
 
 def symmetry_emerges(evidence: Evidence, _: Claim, paper: Paper) -> Finding:
     """Claim: learned feedback ends up aligned with the transposed forward weights."""
-    checks, start = [], {}
+    checks, courses = [], []
     for row, history in sorted(evidence.learned.items()):
-        angles = _largest_angles(history, row.name)
-        final = contrast([(1.0, Moments.of(angles["last"]))])
+        last = angles_at_the_end(history)
+        final = contrast([(1.0, Moments.of(last.max(axis="columns")))])
         checks.append(Check(f"{row.name}, final angle", final, high=paper.rules.aligned_angle))
-        start[row.name] = angles["first"].mean()
-    return Finding(checks, {"angle_after_first_epoch": start})
-
-
-def _largest_angles(history: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The largest angle over the layers in the first and last epoch: a line a seed."""
-    columns = [str(column) for column in history.columns if str(column).startswith("angle_")]
-    require(history, ["seed", *(columns or ["angle_2"])], name)
-    by_seed = history.set_index("seed")[columns].max(axis=1).groupby(level="seed")
-    return by_seed.agg(["first", "last"])
+        courses += [{"row": row.name, **course} for course in angle_course(history)]
+    return Finding(checks, {"angles": courses})
 
 
 def learning_is(
@@ -251,10 +281,13 @@ def backprop_finds_all_classes(evidence: Evidence, _: Claim, paper: Paper) -> Fi
     many = {"classes_per_discovery": (rules.classes_at_once, math.inf)}
     finding = learning_is(evidence.backprop_steps, many, rules)
     backprop, agrel = (
-        Moments.of(learning_profile(history, rules)["last_discovery"])
+        learning_profile(history, rules).set_index("seed")["last_discovery"]
         for history in (evidence.backprop_steps, evidence.agrel_steps)
     )
-    earlier = contrast([(1.0, backprop), (-1.0, agrel)])
+    if rules.pairing == "seed" and set(backprop.index) == set(agrel.index):
+        earlier = contrast([(1.0, Moments.of(backprop - agrel))])
+    else:
+        earlier = contrast([(1.0, Moments.of(backprop)), (-1.0, Moments.of(agrel))])
     check = Check("last discovery, error-bp less q-agrel", earlier, high=0.0)
     return replace(finding, checks=[*finding.checks, check])
 
@@ -274,16 +307,17 @@ def rate_range(history: pd.DataFrame | None, claim: Claim, rules: Rules) -> Find
     return Finding([Check("centre", estimate, low, high, log=True)], numbers)
 
 
-def fresh_validation_stops_sooner(evidence: Evidence, _: Claim, __: Paper) -> Finding:
+def fresh_validation_stops_sooner(evidence: Evidence, _: Claim, paper: Paper) -> Finding:
     """Claim: epochs are fewer where validation samples are drawn every epoch."""
     rows = [row for row in sorted(evidence.validation_draws) if row in evidence.table]
     if not rows:
         return Finding([])
-    terms = []
+    terms: list[tuple[float, Summary]] = []
     for row in rows:
-        terms.append((1 / len(rows), evidence.table[row].tested("epochs")))
-        terms.append((-1 / len(rows), evidence.validation_draws[row].tested("epochs")))
-    check = Check("drawn every epoch over drawn once", contrast(terms), high=0.0, log=True)
+        terms.append((1 / len(rows), evidence.table[row]))
+        terms.append((-1 / len(rows), evidence.validation_draws[row]))
+    name = "drawn every epoch over drawn once"
+    check = _ratio_check(name, terms, paper, -math.inf, 0.0)
     return Finding([check], {"rows": [row.name for row in rows]})
 
 
@@ -353,83 +387,5 @@ RUN_CLAIMS: dict[str, Callable[[Evidence, Claim, Paper], Finding]] = {
     "trial-by-trial": trial_by_trial,
 }
 CLAIMS = {*TABLE_CLAIMS, *RUN_CLAIMS}
-
-
-def judge(evidence: Evidence, paper: Paper) -> list[dict[str, Any]]:
-    """Every claim with its evidence and verdict: the records of ``claims.json``.
-
-    A record has id, claim, paper (where it stands, its numbers and, for claims on Table 1, what
-    the same rule says of the paper's own rows), ours (the values and further numbers), test (the
-    rule and each check with its bounds and p-values) and verdict.  Numbers have six significant
-    digits; what is unknown or infinite is None.
-
-    Raises
-    ------
-    InputError
-        When a claim has no test.
-    """
-    for claim in paper.claims:
-        if claim.id not in CLAIMS:
-            raise InputError(
-                f"claims.yaml: no test is known for the claim {claim.id!r}: "
-                f"correct its id{nearest(str(claim.id), CLAIMS)}"
-            )
-    return [_judge_claim(claim, evidence, paper) for claim in paper.claims]
-
-
-def _judge_claim(claim: Claim, evidence: Evidence, paper: Paper) -> dict[str, Any]:
-    rules = paper.rules
-    said: dict[str, Any] = {"where": claim.where, **claim.paper}
-    if claim.id in TABLE_CLAIMS:
-        finding = TABLE_CLAIMS[claim.id](evidence.table, claim, paper)
-        own = TABLE_CLAIMS[claim.id](paper.table, claim, paper)
-        verdict = str(weigh(own.checks, rules.alpha))
-        said["same_rule"] = {"verdict": verdict, "values": _values(own, rules), **own.numbers}
-    else:
-        finding = RUN_CLAIMS[claim.id](evidence, claim, paper)
-    record: dict[str, Any] = {
-        "id": claim.id,
-        "claim": claim.claim,
-        "paper": said,
-        "ours": {
-            "dataset": evidence.dataset,
-            "values": _values(finding, rules),
-            **finding.numbers,
-        },
-        "test": {"rule": claim.rule, "alpha": rules.alpha, "checks": _tests(finding)},
-        "verdict": str(claim_verdict(claim, finding, evidence.dataset, rules)),
-    }
-    return {name: plain(value) for name, value in record.items()}
-
-
-def claim_verdict(claim: Claim, finding: Finding, dataset: str, rules: Rules) -> Verdict:
-    """The verdict on a claim, which is given on the data that it speaks of only."""
-    if not finding.checks:
-        return Verdict.NOT_TESTED
-    if claim.data != "any" and dataset != rules.dataset:
-        return Verdict.NOT_COMPARABLE
-    return weigh(finding.checks, rules.alpha)
-
-
-def _values(finding: Finding, rules: Rules) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": check.name,
-            "value": check.shown(check.estimate.value),
-            "interval": [check.shown(end) for end in check.estimate.interval(rules.confidence)],
-        }
-        for check in finding.checks
-    ]
-
-
-def _tests(finding: Finding) -> list[dict[str, Any]]:
-    fails = holm([check.p_fails for check in finding.checks])
-    return [
-        {
-            "name": check.name,
-            "between": [check.shown(check.low), check.shown(check.high)],
-            "p_holds": check.p_holds,
-            "p_fails": p_fails,
-        }
-        for check, p_fails in zip(finding.checks, fails, strict=True)
-    ]
+BEFORE: dict[str, Callable[[Evidence, Claim, Paper], Finding]] = {}
+"""Tests as they were before an amendment that changed more than an entry of ``margins.yaml``."""

@@ -17,9 +17,10 @@ from qagrel.replication.statistics.estimates import (
     decide,
     holm,
     rounded,
+    total,
 )
 from qagrel.replication.statistics.paper import Paper, Rules
-from qagrel.replication.statistics.rows import MEASURES, ROW_COLUMNS, Row, Summary, Table
+from qagrel.replication.statistics.rows import MEASURES, ROW_COLUMNS, Row, Summary, Table, pool
 
 
 @dataclass(frozen=True)
@@ -108,26 +109,37 @@ def pooled_comparisons(table: Table, paper: Paper, dataset: str) -> pd.DataFrame
     """Each rule and feedback regime against the paper, averaged over its rows.
 
     The average of several rows is more exact than one row: it can tell what single rows leave
-    inconclusive.  Columns rule, feedback, measure, n_rows, and from difference on those of
-    `comparisons`; the regimes are the family.
+    inconclusive.  Our rows share their seeds, each of which is one sample; the paper's are taken
+    as independent of each other and of ours, since of them no seeds are known.  Columns rule,
+    feedback, measure, n_rows, and from difference on those of `comparisons`, then verdict_before,
+    by the rules before they were amended; the regimes are the family.
     """
     regimes: dict[tuple[str, str], list[Row]] = {}
     for row in _paper_order(table, paper):
         regimes.setdefault((row.rule, row.feedback), []).append(row)
     records = []
     for measure in MEASURES:
-        checks = []
-        for rows in regimes.values():
-            ours = [(1 / len(rows), table[row].tested(measure)) for row in rows]
-            theirs = [(-1 / len(rows), paper.table[row].tested(measure)) for row in rows]
-            checks.append(_equivalence(contrast(ours + theirs), measure, paper.rules))
-        tests = _corrected(checks, paper.rules)
-        for ((rule, feedback), rows), test in zip(regimes.items(), tests, strict=True):
-            verdict = decide(test["p_tost_holm"], test["p_welch_holm"], paper.rules.alpha)
+        tests, before = (
+            _corrected([_regime(table, rows, measure, p) for rows in regimes.values()], p.rules)
+            for p in (paper, paper.before)
+        )
+        for ((rule, feedback), rows), test, old in zip(regimes.items(), tests, before, strict=True):
+            verdict, verdict_before = (
+                _on_paper_data(
+                    decide(t["p_tost_holm"], t["p_welch_holm"], p.rules.alpha), dataset, p.rules
+                )
+                for t, p in ((test, paper), (old, paper.before))
+            )
             line = {"rule": rule, "feedback": feedback, "measure": measure, "n_rows": len(rows)}
-            shown = _on_paper_data(verdict, dataset, paper.rules)
-            records.append({**line, **test, "verdict": shown})
+            records.append({**line, **test, "verdict": verdict, "verdict_before": verdict_before})
     return rounded(pd.DataFrame(records))
+
+
+def _regime(table: Table, rows: Sequence[Row], measure: str, paper: Paper) -> Check:
+    """The mean over rows, ours less the paper's."""
+    ours = pool([(1 / len(rows), table[row]) for row in rows], measure, paper.rules.pairing)
+    theirs = contrast([(-1 / len(rows), paper.table[row].tested(measure)) for row in rows])
+    return _equivalence(total([ours, theirs]), measure, paper.rules)
 
 
 def _paper_order(table: Table, paper: Paper) -> list[Row]:

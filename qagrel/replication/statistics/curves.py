@@ -1,6 +1,7 @@
 """What curves show: steps, classes found, overshoots, and the steepest learning rates."""
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,8 @@ from qagrel.errors import InputError
 from qagrel.replication.statistics.estimates import NAN
 from qagrel.replication.statistics.paper import Rules
 from qagrel.replication.statistics.rows import require
+
+RIGHT_ANGLE = 90.0  # degrees: what independent matrices are at, but for chance
 
 
 def discoveries(history: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -160,6 +163,65 @@ def steepest_intervals(history: pd.DataFrame, factor: float) -> pd.DataFrame:
         low = steepest_interval(group["learning_rate"], 1 - group["error"], factor)
         records.append({"seed": seed, "low": low, "high": factor * low})
     return pd.DataFrame(records, columns=["seed", "low", "high"])
+
+
+def angles_at_the_end(history: pd.DataFrame) -> pd.DataFrame:
+    """The angles between feedback and transposed forward weights in each seed's last epoch.
+
+    Parameters
+    ----------
+    history : columns seed, epoch, angle_2, ... (degrees), a line an epoch.
+    """
+    columns = [str(column) for column in history.columns if str(column).startswith("angle_")]
+    require(history, ["seed", *(columns or ["angle_2"])], "learned feedback")
+    return history.groupby("seed")[columns].last()
+
+
+def angle_course(history: pd.DataFrame) -> list[dict[str, Any]]:
+    """How the angle of each layer changes as learned feedback is trained, mean over seeds.
+
+    Returns
+    -------
+    list
+        A record a layer: layer; start (of independent weights); first, the angle after the first
+        epoch; tenth, after ten; last, in the last epoch; fall, by how much it fell in the last ten
+        epochs of each seed; common_change, what size of change the last angle amounts to (see
+        `common_change`).
+    """
+    last = angles_at_the_end(history)
+    by_seed = history.groupby("seed")
+    records = []
+    for column in map(str, last):
+        earlier = by_seed[column].apply(lambda angles: angles.iloc[max(len(angles) - 11, 0)])
+        angles = {
+            "start": RIGHT_ANGLE,
+            "first": by_seed[column].first().mean(),
+            "tenth": history.loc[history["epoch"] == 10, column].mean(),
+            "last": last[column].mean(),
+            "fall": (earlier - last[column]).mean(),
+        }
+        layer = int(column.removeprefix("angle_"))
+        records.append({"layer": layer, **angles, "common_change": common_change(angles["last"])})
+    return records
+
+
+def common_change(angle: float) -> float:
+    """How large a change that two matrices share makes their angle so small, by itself.
+
+    Two independent matrices of one size are at a right angle.  Where both change by the same
+    matrix, k times as large as they are and at a right angle to both, the cosine of their angle is
+    k^2 / (1 + k^2), whatever was learnt.
+
+    Parameters
+    ----------
+    angle : degrees.
+
+    Returns
+    -------
+    k, in units of the initial weights' norm.
+    """
+    cosine = math.cos(math.radians(angle))
+    return math.sqrt(max(cosine, 0.0) / (1 - cosine)) if cosine < 1 else math.inf
 
 
 def classes_of(history: pd.DataFrame) -> list[int]:

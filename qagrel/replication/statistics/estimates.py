@@ -1,10 +1,11 @@
 """Estimates from samples of seeds, the checks made on them, and verdicts.
 
-The seed is the unit of replication.  All inference rests on means, standard deviations and
-numbers of seeds, which is all that the paper prints: `contrast` gives the weighted sum of means
-with its standard error (Welch) and degrees of freedom (Welch-Satterthwaite), and a `Check` asks
-whether its true value lies between two bounds.  Epochs are compared as logarithms of their means
-(delta method), so that differences are ratios.
+The seed is the unit of replication.  Against the paper, inference rests on means, standard
+deviations and numbers of seeds, which is all that it prints: `contrast` gives the weighted sum of
+means with its standard error (Welch) and degrees of freedom (Welch-Satterthwaite).  Rows of ours
+share their seeds; `rows.pool` takes each seed as one sample.  A `Check` asks whether the true value
+lies between two bounds.  Epochs are compared as logarithms of their means (delta method), so that
+differences are ratios.
 """
 
 import math
@@ -25,6 +26,7 @@ class Verdict(StrEnum):
     REPLICATED = "replicated"
     DIFFERS = "differs"
     INCONCLUSIVE = "inconclusive"
+    NOT_DETERMINED = "not determined by the paper"
     NOT_COMPARABLE = "not comparable"
     NOT_TESTED = "not tested"
 
@@ -94,18 +96,22 @@ class Estimate:
 
 
 def contrast(terms: Weighted) -> Estimate:
-    """The weighted sum of independent means.
+    """The weighted sum of independent means; with weights 1 and -1, Welch's comparison of two."""
+    return total(
+        [
+            Estimate(weight * m.mean, abs(weight) * m.std / math.sqrt(m.n or NAN), m.n - 1)
+            for weight, m in terms
+        ]
+    )
 
-    With weights 1 and -1 this is Welch's comparison of two means.  Runs of one seed share their
-    initial weights and sample order across rules; taking them as independent errs on the side of
-    wider intervals, and treats our numbers as the paper's must be treated.
-    """
-    value = math.fsum(weight * m.mean for weight, m in terms)
-    parts = [(weight**2 * m.std**2 / m.n if m.n else NAN, m.n - 1) for weight, m in terms]
-    variance = math.fsum(part for part, _ in parts)
+
+def total(parts: Sequence[Estimate]) -> Estimate:
+    """The sum of independent estimates, with the degrees of freedom of Welch and Satterthwaite."""
+    value = math.fsum(part.value for part in parts)
+    variance = math.fsum(part.stderr**2 for part in parts)
     if variance == 0:
-        return Estimate(value, 0.0, sum(df for _, df in parts))
-    spread = math.fsum(part**2 / df if df > 0 else NAN for part, df in parts)
+        return Estimate(value, 0.0, sum(part.df for part in parts))
+    spread = math.fsum(part.stderr**4 / part.df if part.df > 0 else NAN for part in parts)
     return Estimate(value, math.sqrt(variance), variance**2 / spread)
 
 
@@ -128,6 +134,8 @@ class Check:
     estimate : of the value; of its logarithm where `log` is set, like the bounds.
     null : the bounds are margins of equivalence around this value, and a significant difference
         from it speaks against the statement; None: a value significantly outside the bounds does.
+    bound : "at least" or "at most" where the true value is known from one side only, as is that of
+        a ratio with runs that were cut off; "unknown" where from neither.
     """
 
     name: str
@@ -136,18 +144,27 @@ class Check:
     high: float = math.inf
     null: float | None = None
     log: bool = False
+    bound: str = ""
 
     @property
     def p_holds(self) -> float:
         """Two one-sided tests (TOST) of a value between the bounds."""
-        return max(self.estimate.p_above(self.low), self.estimate.p_below(self.high))
+        return max(self._p_above(self.low), self._p_below(self.high))
 
     @property
     def p_fails(self) -> float:
         """The two-sided test that speaks against the statement."""
-        if self.null is not None:
-            return self.estimate.p_differs(self.null)
-        return 2 * min(self.estimate.p_below(self.low), self.estimate.p_above(self.high), 0.5)
+        low, high = (self.low, self.high) if self.null is None else (self.null, self.null)
+        return 2 * min(self._p_below(low), self._p_above(high), 0.5)
+
+    def _p_above(self, limit: float) -> float:
+        """A test that a value known to be at most so large cannot pass, if there is a limit."""
+        cut = self.bound in {"at most", "unknown"} and limit > -math.inf
+        return 1.0 if cut else self.estimate.p_above(limit)
+
+    def _p_below(self, limit: float) -> float:
+        cut = self.bound in {"at least", "unknown"} and limit < math.inf
+        return 1.0 if cut else self.estimate.p_below(limit)
 
     def shown(self, value: float) -> float:
         """A value as it is reported: ratios, not logarithms."""
@@ -166,10 +183,20 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
     tested = [verdict for verdict in verdicts if verdict is not Verdict.NOT_TESTED]
     if not tested:
         return Verdict.NOT_TESTED
-    for unanimous in (Verdict.NOT_COMPARABLE, Verdict.REPLICATED):
+    for unanimous in (Verdict.NOT_COMPARABLE, Verdict.NOT_DETERMINED, Verdict.REPLICATED):
         if all(verdict is unanimous for verdict in tested):
             return unanimous
     return Verdict.DIFFERS if Verdict.DIFFERS in tested else Verdict.INCONCLUSIVE
+
+
+def across_readings(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict on a statement that was put to the test under several readings of the paper.
+
+    Where it holds by some and fails by others, it is the paper that does not determine it.
+    """
+    if {Verdict.REPLICATED, Verdict.DIFFERS} <= set(verdicts):
+        return Verdict.NOT_DETERMINED
+    return combine(verdicts)
 
 
 def weigh(checks: Sequence[Check], alpha: float) -> Verdict:

@@ -3,11 +3,12 @@
 import pandas as pd
 
 from qagrel.errors import InputError
-from qagrel.replication.statistics.claims import TABLE_CLAIMS, claim_verdict
+from qagrel.replication.statistics.claims import TABLE_CLAIMS
 from qagrel.replication.statistics.comparison import table1
 from qagrel.replication.statistics.estimates import Verdict, combine
 from qagrel.replication.statistics.paper import Paper
 from qagrel.replication.statistics.rows import ROW_COLUMNS, Row, Summary, require, row_of, summarise
+from qagrel.replication.statistics.verdicts import claim_verdict
 
 READING_COLUMNS = ["reading", "setting"]
 DEFAULT = ("default", "")

@@ -1,9 +1,11 @@
 """The rows of Table 1 and what their seeds come to, ours and the paper's."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from qagrel.errors import InputError
@@ -48,6 +50,12 @@ class Summary:
     n_diverged: int = 0
     seeds: tuple[tuple[int, float, int, str], ...] = ()
 
+    @property
+    def n_cut_off(self) -> int:
+        """Runs that had not met the stopping rule by the last epoch allowed."""
+        met = self.n_seeds if self.n_converged is None else self.n_converged
+        return self.n_seeds - met - self.n_diverged
+
     def tested(self, measure: str) -> Moments:
         """The moments that tests use: epochs as logarithms, no spread if any seed diverged."""
         moments = self.accuracy if measure == "accuracy" else self.epochs.log()
@@ -89,9 +97,49 @@ def summarise(runs: pd.DataFrame) -> Summary:
     )
 
 
-def pool(table: Table, terms: Iterable[tuple[float, Row]], measure: str) -> Estimate:
-    """The weighted sum of a measure over rows of a table."""
-    return contrast([(weight, table[row].tested(measure)) for weight, row in terms])
+Terms = Sequence[tuple[float, Summary]]
+
+
+def pool(terms: Terms, measure: str, pairing: str) -> Estimate:
+    """The weighted sum of a measure over rows; epochs as logarithms of their means.
+
+    Parameters
+    ----------
+    pairing : "seed": runs of one seed share initial weights and the order of samples, in every
+        row, so a seed is one sample, of the sum over rows; "none": rows are independent, as those
+        of the paper have to be taken, of which no seeds are known.
+    """
+    if pairing == "none" or not all(summary.seeds for _, summary in terms):
+        return contrast([(weight, summary.tested(measure)) for weight, summary in terms])
+    values = pd.DataFrame({i: _by_seed(summary, measure) for i, (_, summary) in enumerate(terms)})
+    shared = values.dropna()  # the seeds that every row has
+    means, weights = shared.mean(), np.array([weight for weight, _ in terms])
+    value = float(weights @ (np.log(means) if measure == "epochs" else means))
+    relative = shared / means if measure == "epochs" else shared  # delta method
+    samples = Moments.of(relative.to_numpy() @ weights)
+    selected = any(summary.n_diverged for _, summary in terms)
+    spread = NAN if selected else samples.std / math.sqrt(samples.n or NAN)
+    return Estimate(value, spread, samples.n - 1)
+
+
+def _by_seed(summary: Summary, measure: str) -> pd.Series:
+    position = 1 + MEASURES.index(measure)
+    return pd.Series(
+        {seed[0]: float(seed[position]) for seed in summary.seeds if seed[3] != "diverged"},
+        dtype=float,
+    )
+
+
+def bound(terms: Terms) -> str:
+    """What runs that were cut off make of a ratio of epochs.
+
+    "at least" where they stand above its line only, "at most" where below, "unknown" where both,
+    and "" where there are none.
+    """
+    signs = {weight > 0 for weight, summary in terms if summary.n_cut_off and weight}
+    if len(signs) == 2:
+        return "unknown"
+    return {True: "at least", False: "at most"}[signs.pop()] if signs else ""
 
 
 def row_of(record: Mapping[Any, Any]) -> Row:
