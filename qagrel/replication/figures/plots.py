@@ -40,7 +40,7 @@ from qagrel.replication.figures.style import (
 from qagrel.replication.statistics import MEASURES, Moments, Paper, Row, Summary
 
 Array = npt.NDArray[Any]
-DISC, SEED = 8.5, 2.1  # points across: a class's disc with its number, a seed's mark
+DISC, SEED = 8.5, 2.0  # points across: a class's disc with its number, a seed's mark
 Interval = tuple[float, float]
 
 
@@ -434,7 +434,7 @@ def table1(table: Mapping[Row, Summary], paper: Paper, seed: int | None = None) 
     seed : one whose points are marked in every row: it has the same initial weights in each.
     """
     lines = _table_lines(list(table), paper)
-    figure = new_figure(DOUBLE, (6.4 * len(lines) + 26) * MM)
+    figure = new_figure(DOUBLE, (5.95 * len(lines) + 26) * MM)
     panels = figure.subplots(1, 2, sharey=True)
     rows = [(height, row) for height, row in enumerate(lines) if isinstance(row, Row)]
     for axes, letter, measure in zip(panels, "ab", MEASURES, strict=True):
@@ -512,7 +512,7 @@ def row_seeds(
             axes.annotate(str(count), (epochs, base), (3, 0), **look)
     values = [seed[1] if measure == "accuracy" else seed[2] for seed in seeds]
     points = sorted(zip(values, [base] * len(values), seeds, strict=True))
-    places = moved_apart(axes, [(x, y) for x, y, _ in points], SEED + 0.5, upwards=True)
+    places = moved_apart(axes, [(x, y) for x, y, _ in points], SEED + 0.4, upwards=True)
     for (x, y), (_, _, (number, _, _, status)) in zip(places, points, strict=True):
         face = colour if number == marked else "none"
         marker = "o" if status == "converged" else "^"
