@@ -189,12 +189,19 @@ def find_trial(spec: RunSpec, wanted: Callable[[Trial], bool], **shape: int) -> 
     raise _not_found(spec)
 
 
-def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial, Trial]:
+def open_and_closed(
+    spec: RunSpec, layer: int, wanted: Callable[[Trial], bool] = lambda _: True, **shape: int
+) -> tuple[int, Trial, Trial]:
     """A unit of a hidden layer, a trial in which its gate is open, and one in which it is closed.
 
     They are found in the seed's first network that shows both: its first such unit, and the first
-    trial of each kind that is rewarded and in which the layer below is active, so that a closed
-    gate alone stops learning.
+    trial of each kind that is as wanted, better rewarded than expected, and in which the layer
+    below and the outputs are active: so that a closed gate alone stops learning, and other units
+    answer.
+
+    Parameters
+    ----------
+    shape : numbers of inputs and actions, as for `run_trial`.
 
     Raises
     ------
@@ -202,7 +209,7 @@ def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial
         When a hundred trials of a hundred networks do not show both.
     """
     for trials in _networks(spec, shape):
-        instructive = [t for t in trials if t.reward and (t.activities[layer - 1] > 0).any()]
+        instructive = [t for t in trials if _can_teach(t, layer) and wanted(t)]
         for unit in range(spec.hidden[layer - 1]):
             first: dict[bool, Trial] = {}
             for trial in instructive:
@@ -210,6 +217,12 @@ def open_and_closed(spec: RunSpec, layer: int, **shape: int) -> tuple[int, Trial
             if len(first) == 2:
                 return unit, first[True], first[False]
     raise _not_found(spec)
+
+
+def _can_teach(trial: Trial, layer: int) -> bool:
+    """Whether synapses onto a layer would change, were the gates there open."""
+    is_active = (trial.activities[layer - 1] > 0).any() and trial.activities[-1].any()
+    return bool(is_active and trial.reward > 0 and trial.delta > 0)
 
 
 def _networks(spec: RunSpec, shape: dict[str, int]) -> Iterator[Iterator[Trial]]:

@@ -109,8 +109,22 @@ def test_a_gate_is_seen_open_and_closed(layer: int) -> None:
     assert opened.changes[layer - 1][:, unit].any()
     assert not closed.gate(layer, unit)
     assert not closed.changes[layer - 1][:, unit].any()
-    assert closed.reward == 1
-    assert closed.delta != 0
+    for trial in (opened, closed):
+        assert trial.reward == 1
+        assert trial.delta > 0
+        assert trial.activities[-1].any()
+
+
+def test_gates_are_shown_in_trials_that_are_as_wanted() -> None:
+    _, opened, closed = open_and_closed(small(), 2, lambda trial: trial.winner == 1)
+    assert (opened.winner, closed.winner) == (1, 1)
+
+
+def test_a_unit_without_neighbours_is_never_seen_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were it silent, all outputs would be."""
+    monkeypatch.setattr("qagrel.trial.N_NETWORKS", 2)
+    with pytest.raises(InputError, match="do not show"):
+        open_and_closed(small(hidden=(3, 1)), 2)
 
 
 def test_a_gate_that_is_never_seen_closed_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,4 +139,5 @@ def test_any_seed_has_something_to_show(seed: int) -> None:
     spec = small(seed=seed, hidden=(3, 2))
     trial = find_trial(spec, lambda t: t.reward == 1 and (t.signals[0] != 0).sum() > 1)
     assert trial.spec.seed == seed
-    assert open_and_closed(small(seed=seed, hidden=(3, 1)), 2)[0] == 0
+    unit, opened, closed = open_and_closed(spec, 2)
+    assert (opened.gate(2, unit), closed.gate(2, unit)) == (True, False)

@@ -94,6 +94,21 @@ def epoch_records(n_epochs: int = 8) -> pd.DataFrame:
     return frame
 
 
+def rising_rates() -> pd.DataFrame:
+    """Three seeds while the rate is raised, the last of which diverges after six epochs."""
+    seeds = [epoch_records().assign(seed=seed) for seed in range(3)]
+    for seed, records in enumerate(seeds):
+        records["reward"] *= 1 - 0.1 * seed
+        records["error"] = 1 - records["reward"]
+    return pd.concat([*seeds[:2], seeds[2].head(6)], ignore_index=True)
+
+
+def steepest() -> pd.DataFrame:
+    """Intervals of three seeds, with ends whose geometric means are 0.1 and 0.2."""
+    low = np.array([0.05, 0.1, 0.2])
+    return pd.DataFrame({"seed": range(3), "low": low, "high": 2 * low})
+
+
 def batch_records(epochs: pd.DataFrame, n_batches: int = 5) -> pd.DataFrame:
     """As many batches an epoch, each with the error of the epoch."""
     return pd.DataFrame(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -469,6 +470,30 @@ def test_a_notebook_runs_alone_with_other_parameters(
     assert not any(
         o.get("name") == "stderr" for c in executed["cells"] for o in c.get("outputs", [])
     )
+
+
+def test_every_seed_of_the_committed_study_is_shown_and_none_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path / "state"))
+    output = tmp_path / "executed.ipynb"
+    notebooks.run("fig4_learning_rate_range", {"output_dir": str(tmp_path)}, output)
+    n_seeds = read_params().profile("digits").study("learning-rate-range").n_seeds
+    assert f"over {n_seeds} seeds" in output.read_text()
+    assert not (tmp_path / "state").exists()
+
+
+NO_RESULT = r"`[^`]*`|(Figs?\.|Eqs?\.|Table|layer) \d|^\d\.|δ²/2"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_asks_shows_and_suggests_and_its_text_has_no_number_typed(name: str) -> None:
+    cells = json.loads((notebooks.FOLDER / f"{name}.ipynb").read_text())["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    whole = "\n".join(texts)
+    for part in ("What is asked", "How to read it", "What is seen", "What to try next"):
+        assert f"**{part}.**" in whole
+    assert re.findall(r"\d+", re.sub(NO_RESULT, "", whole, flags=re.MULTILINE)) == []
 
 
 def test_a_value_out_of_range_is_refused_by_the_notebook(tmp_path: Path) -> None:

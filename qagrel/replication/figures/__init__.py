@@ -13,6 +13,7 @@ from qagrel.replication.figures.plots import (
     stepwise_reward,
     table1,
     table1_text,
+    telling_epochs,
 )
 from qagrel.replication.figures.style import Saved, new_figure, save, styled
 
@@ -31,4 +32,5 @@ __all__ = [
     "styled",
     "table1",
     "table1_text",
+    "telling_epochs",
 ]

@@ -21,7 +21,9 @@ from qagrel import store
 
 P = ParamSpec("P")
 
-SINGLE, DOUBLE = 89 / 25.4, 183 / 25.4  # widths in inches of one and of two journal columns
+MM = 1 / 25.4  # inches
+DOUBLE = 180 * MM  # width of two journal columns, and of the report's text: printed as drawn
+TEXT = 7  # points, the least of any text; of symbols with indices, more
 BLACK, GREY, ORANGE, GREEN = "#000000", "#7f7f7f", "#E69F00", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 
@@ -40,21 +42,21 @@ TASK_LINES: tuple[Any, ...] = ("-", (0, (3, 1.2)), (0, (6, 1, 1, 1)))
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
-    "font.size": 7,
-    "axes.labelsize": 7,
-    "axes.titlesize": 7,
+    "font.size": TEXT,
+    "axes.labelsize": TEXT,
+    "axes.titlesize": TEXT,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.labelsize": 6,
-    "ytick.labelsize": 6,
+    "xtick.labelsize": TEXT,
+    "ytick.labelsize": TEXT,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
-    "legend.fontsize": 6,
+    "legend.fontsize": TEXT,
     "legend.frameon": False,
     "lines.linewidth": 1.0,
     "lines.markersize": 3.0,

@@ -13,7 +13,9 @@ from examples import (
     epoch_records,
     found,
     paid,
+    rising_rates,
     seeds,
+    steepest,
 )
 from helpers import TRIAL
 from matplotlib.figure import Figure
@@ -39,12 +41,15 @@ def table(paper: Paper) -> dict[Row, Summary]:
 
 @pytest.fixture(scope="session")
 def trial() -> Trial:
-    return find_trial(TRIAL, lambda t: t.reward == 1 and (t.activities[1] > 0).sum() == 2)
+    def wanted(t: Trial) -> bool:
+        return t.reward == 1 and (t.activities[1] > 0).sum() == 2
+
+    return find_trial(TRIAL, wanted, n_inputs=2)
 
 
 @pytest.fixture(scope="session")
 def gates() -> tuple[int, Trial, Trial]:
-    return open_and_closed(TRIAL.replace(hidden=(3, 1)), 2)
+    return open_and_closed(TRIAL, 2)
 
 
 @pytest.fixture(scope="session")
@@ -60,13 +65,15 @@ def make(
     return {
         "fig1": lambda: schematics.overview(trial),
         "fig2": lambda: schematics.local_information(trial, 0),
-        "fig3": lambda: schematics.gating(opened, closed, 2, unit),
-        "fig4": lambda: plots.learning_rate_range(both(epochs), both((0.1, 0.2)), both((0.5, 1))),
+        "fig3": lambda: schematics.gating(opened, closed, unit),
+        "fig4": lambda: plots.learning_rate_range(
+            both(rising_rates()), both(steepest()), both((0.5, 1))
+        ),
         "fig5": lambda: plots.stepwise_reward(
             both(epochs), both(batch_records(epochs)), both(found()), both([2, 5])
         ),
         "fig6": lambda: plots.class_selection(both(epochs), both(found())),
-        "confusion": lambda: plots.confusion_over_time(both(counts), [1, 4, 8]),
+        "confusion": lambda: plots.confusion_over_time(both(counts), [1, 4, 8], both(found())),
         "rewards": lambda: plots.rewards(paid(epochs), choices(), 5),
         "table1": lambda: plots.table1(table, paper, seed=1),
     }

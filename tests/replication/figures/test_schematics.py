@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,25 +48,61 @@ def test_the_prediction_error_is_worked_out(trial: Trial) -> None:
     axes = Figure().subplots()
     schematics.prediction_error(axes, trial)
     delta = schematics.number(trial.delta)
-    assert any(re.fullmatch(rf"δ = r − q = 1 − .* = {delta}", text) for text in texts(axes))
+    shown = [text.replace("\n", " ") for text in texts(axes)]
+    assert any(re.fullmatch(rf"δ = r − q = 1 − .* = {delta}", text) for text in shown)
 
 
-def test_a_node_shows_each_change_as_a_product(trial: Trial) -> None:
+def test_a_table_works_out_each_change_of_a_node(trial: Trial) -> None:
     axes = Figure().subplots()
-    schematics.node_detail(axes, trial, 0)
-    equations = [text for text in texts(axes) if "Delta" in text]
-    assert len(equations) == 3 + 2
-    for equation, change in zip(equations, trial.changes[0][:, 0], strict=False):
-        assert equation.endswith(schematics.number(change).replace("≈", "≈ "))
+    schematics.update_table(axes, trial, 0)
+    shown = [text for text in texts(axes) if text not in ("", "×")]
+    heads, lines = shown[:5], np.array(shown[5:]).reshape(-1, 6)
+    assert heads[-1] == "change"
+    came, sent = [*trial.activities[0], *[trial.activities[1][0]] * 2], trial.signals
+    changes = [*trial.changes[0][:, 0], *trial.changes[1][0]]
+    feedback = [*[sent[0][0]] * 2, *sent[1]]
+    for line, *numbers in zip(lines, came, feedback, changes, strict=True):
+        assert line[1:3].tolist() == ["0.5", schematics.number(trial.delta)]
+        activity, signal, change = map(schematics.number, numbers)
+        assert line[3:].tolist() == [activity, signal, f"= {change}".replace("= ≈", "≈ ")]
 
 
 def test_only_a_closed_gate_stops_the_feedback(gates: tuple[int, Trial, Trial]) -> None:
     unit, opened, closed = gates
     for trial, g, is_stopped in ((opened, 1, False), (closed, 0, True)):
         axes = Figure().subplots()
-        schematics.gate_panel(axes, trial, 2, unit)
+        schematics.gate_panel(axes, trial, unit)
         assert any(text.endswith(f"$g$ = {g}") for text in texts(axes))
         assert ("✕" in texts(axes)) is is_stopped
+
+
+def test_the_changes_of_the_watched_synapses_are_written_below_their_weights(
+    gates: tuple[int, Trial, Trial],
+) -> None:
+    unit, *trials = gates
+    for trial in trials:
+        axes = Figure().subplots()
+        schematics.gate_panel(axes, trial, unit)
+        shown = texts(axes)
+        for weight, change, came in zip(
+            *(trial.weights[1][:, unit], trial.changes[1][:, unit], trial.activities[1]),
+            strict=True,
+        ):
+            written = (schematics.number(weight), f"Δ {schematics.number(change)}")
+            assert (came > 0) == (written in pairwise(shown))
+
+
+@pytest.mark.parametrize("name", ["fig1", "fig2", "fig3"])
+def test_numbers_do_not_collide(name: str, figures: dict[str, Figure]) -> None:
+    numbers = [
+        text.get_window_extent()
+        for axes in figures[name].axes
+        for text in axes.texts
+        if re.fullmatch("(Δ )?[−≈]?[0-9.]+", text.get_text())
+    ]
+    assert len(numbers) > 20
+    for i, box in enumerate(numbers):
+        assert box.padded(-2).count_overlaps(numbers[:i]) == 0
 
 
 @pytest.mark.parametrize("hidden", [(1,), (2, 3, 2), (3, 3, 3, 1)])

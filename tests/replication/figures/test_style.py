@@ -20,14 +20,14 @@ def test_a_figure_is_two_columns_wide_and_fits_a_page(
     figures: dict[str, Figure], name: str
 ) -> None:
     width, height = figures[name].get_size_inches() * 25.4
-    assert width == pytest.approx(183)
+    assert width == pytest.approx(180)  # the report's pages too, so that it is not scaled
     assert height <= 170
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_text_is_too_small_to_read(figures: dict[str, Figure], name: str) -> None:
     shown = [text for text in figures[name].findobj(Text) if text.get_text().strip()]
-    assert min(text.get_fontsize() for text in shown) >= 5
+    assert min(text.get_fontsize() for text in shown) >= 7
 
 
 @pytest.mark.parametrize("name", FIGURES)
