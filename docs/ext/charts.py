@@ -1,7 +1,6 @@
 """Interactive Table 1 and learning curves of a profile: Vega-Lite by Altair, data and all inlined."""
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import vl_convert
 from qagrel.replication.experiments import Params, row_fields
 from qagrel.replication.figures.style import BLACK, RULE_COLOURS, RULE_NAMES
 
-from .markdown import number, table
+from .markdown import table
 
 WIDTH = 620  # of every panel, until `site.js` fits it to the screen
 ROW_HEIGHT = 30
@@ -22,11 +21,12 @@ SELECTED = alt.value("#dbe9f4")
 
 PAGE = """# Table 1 and its learning curves, on {profile}
 
-Point at a seed, click a row, drag over epochs in the lowest panel; or use the two lists below, by
+Point at a seed, click a row, drag over epochs in the lowest panel; or use the two lists, by
 mouse or by keyboard. Coloured dots are our seeds, the bar is their mean ± one standard deviation.
 {paper}All of it is read from `results/{profile}/`; the same numbers stand in [a table](#numbers-{profile}).
 
 ```{{raw}} html
+<div class="choices" id="choices-{profile}"></div>
 <div class="chart" id="chart-{profile}" role="figure" aria-label="Accuracy and epochs of every seed of Table 1 on {profile}, and validation accuracy by epoch of the chosen row"></div>
 <div class="derive" id="derive-{profile}" aria-live="polite"></div>
 <script type="application/json" id="data-{profile}">{data}</script>
@@ -45,13 +45,14 @@ PAPERS = "Black diamonds and thin bars are the paper's means and standard deviat
 def bundle() -> str:
     """Vega, Vega-Lite and vega-embed in one script, of the versions that the lock holds."""
     script = vl_convert.javascript_bundle(vl_version=VEGA_LITE)
-    return f"// Vega, Vega-Lite and vega-embed: BSD-3-Clause, https://vega.github.io\n{script}"
+    notice = "// Vega, Vega-Lite and vega-embed, of the University of Washington: BSD-3-Clause"
+    return f"{notice}\n(() => {{\n{script}\n}})();\n"  # its names are not the page's
 
 
 def page(results: Path, params: Params, profile: str) -> str:
     """The page of a profile."""
     folder = results / profile
-    rows = [row for row in params.all_rows if (folder / "runs" / f"{row}-summary.csv").exists()]
+    rows = params.rows
     table1 = pd.read_csv(folder / "table1.csv", dtype={"hidden": str})
     comparable = set(table1["accuracy_verdict"]) != {"not comparable"}
     seeds = _seeds(folder, rows)
@@ -60,9 +61,7 @@ def page(results: Path, params: Params, profile: str) -> str:
         "means": _means(seeds, table1 if comparable else None),
         "curves": _curves(folder, rows),
     }
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
-        spec = chart(tables, rows).to_dict()
+    spec = chart(tables, rows).to_dict()
     spec["datasets"] = {
         name: values.to_csv(index=False, float_format="%.6g") for name, values in tables.items()
     }
@@ -81,8 +80,7 @@ def label(row: str) -> str:
     fields = row_fields(row)
     hidden = "-".join(map(str, fields["hidden"]))
     rule = RULE_NAMES.get(fields["rule"], fields["rule"])
-    loss = ", squared error" if fields.get("loss") == "squared-error" else ""
-    return f"{rule}, {fields['feedback']}, {hidden}, α = {fields['learning_rate']:g}{loss}"
+    return f"{rule}, {fields['feedback']}, {hidden}, α = {fields['learning_rate']:g}"
 
 
 def _run(row: str, params: Params, profile: str) -> dict[str, Any]:
@@ -138,31 +136,21 @@ def _named(tables: Mapping[str, pd.DataFrame], name: str) -> alt.Chart:
 
 def chart(tables: Mapping[str, pd.DataFrame], rows: list[str]) -> alt.TopLevelMixin:
     """Accuracy and epochs of all rows, and the curves of the row that is chosen."""
-    row = alt.selection_point(
-        name="row",
-        fields=["row"],
-        value=[{"row": rows[0]}],
-        bind=alt.binding_select(options=rows, labels=[label(row) for row in rows], name="row "),
-        toggle=False,
-        clear=False,
-    )
-    number_of_seeds = sorted(int(seed) for seed in tables["seeds"]["seed"].unique())
-    seed = alt.selection_point(
-        name="seed",
-        fields=["seed"],
-        value=[{"seed": number_of_seeds[0]}],
-        bind=alt.binding_select(options=number_of_seeds, name="seed "),
-        on="pointerover",
-        toggle=False,
-        clear=False,
+    seeds = sorted(int(seed) for seed in tables["seeds"]["seed"].unique())
+    names = [label(row) for row in rows]
+    choices = alt.binding_select(options=rows, labels=names, name="row ")
+    row = alt.param(name="row", value=rows[0], bind=choices)
+    seed = alt.param(
+        name="seed", value=seeds[0], bind=alt.binding_select(options=seeds, name="seed ")
     )
     panels = [
-        _panel(tables, rows, "test_accuracy", "accuracy", "test accuracy (%)", row, seed),
-        _panel(tables, rows, "n_epochs", "epochs", "epochs of training", row, seed),
-        *_learning(_named(tables, "curves"), row, seed),
+        _panel(tables, rows, "test_accuracy", "accuracy", "test accuracy (%)"),
+        _panel(tables, rows, "n_epochs", "epochs", "epochs of training"),
+        *_learning(_named(tables, "curves")),
     ]
     return (
         alt.vconcat(*panels, spacing=24)
+        .add_params(row, seed)
         .configure(background="white", font="sans-serif")
         .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal")
         .configure_legend(labelFontSize=12, titleFontSize=12)
@@ -176,8 +164,6 @@ def _panel(
     column: str,
     mean: str,
     title: str,
-    row: alt.Parameter,
-    seed: alt.Parameter,
 ) -> alt.LayerChart:
     """A line a row: its seeds, its mean and spread, and the paper's."""
     names: Mapping[str, str] = {row: label(row) for row in rows}
@@ -211,8 +197,7 @@ def _panel(
     bands = (
         _named(tables, "means")
         .mark_rect(stroke="#e4e4e4", strokeWidth=0.5, cursor="pointer")
-        .encode(y=y, fill=alt.condition(row, SELECTED, alt.value("white")))
-        .add_params(row)
+        .encode(y=y, fill=alt.condition("datum.row == row", SELECTED, alt.value("white")))
     )
     ours = kept.mark_rule(strokeWidth=5, opacity=0.35, yOffset=7).encode(
         x=alt.X("low:Q", scale=scale, title=title), x2="high:Q", y=y
@@ -224,11 +209,10 @@ def _panel(
             x=alt.X(f"{column}:Q", scale=scale, title=title),
             y=y,
             color=colour,
-            size=alt.condition(seed, alt.value(90), alt.value(28)),
-            opacity=alt.condition(seed, alt.value(1), alt.value(0.6)),
+            size=alt.condition("datum.seed == seed", alt.value(90), alt.value(28)),
+            opacity=alt.condition("datum.seed == seed", alt.value(1), alt.value(0.6)),
             tooltip=["row:N", "seed:Q", "test_accuracy:Q", "n_epochs:Q", "status:N"],
         )
-        .add_params(seed)
     )
     layers = [bands, ours, points]
     if f"paper_{mean}_mean" in tables["means"]:
@@ -247,17 +231,17 @@ def _panel(
     return alt.layer(*layers).properties(width=WIDTH, height=ROW_HEIGHT * len(rows), title=title)
 
 
-def _learning(curves: alt.Chart, row: alt.Parameter, seed: alt.Parameter) -> list[Any]:
+def _learning(curves: alt.Chart) -> list[Any]:
     """The curves of the chosen row: in the epochs that are brushed, and all, to brush over."""
     brush = alt.selection_interval(name="epochs", encodings=["x"])
-    chosen = curves.transform_filter(row)
+    chosen = curves.transform_filter("datum.row == row")
     value = alt.Y("validation_accuracy:Q", scale=alt.Scale(zero=False), title="accuracy (%)")
     lines = chosen.mark_line(clip=True).encode(
         x=alt.X("epoch:Q", scale=alt.Scale(domain=brush, nice=False)),
         y=value,
         detail="seed:N",
-        strokeWidth=alt.condition(seed, alt.value(2.5), alt.value(1)),
-        opacity=alt.condition(seed, alt.value(1), alt.value(0.35)),
+        strokeWidth=alt.condition("datum.seed == seed", alt.value(2.5), alt.value(1)),
+        opacity=alt.condition("datum.seed == seed", alt.value(1), alt.value(0.35)),
     )
     detail = lines.transform_filter(brush).properties(
         width=WIDTH, height=220, title="validation accuracy of the row, a line a seed"
@@ -275,8 +259,11 @@ def numbers(table1: pd.DataFrame) -> str:
     """Table 1 as a table: ours, the paper's, verdicts."""
 
     def spread(line: Mapping[str, Any], name: str) -> str:
-        mean, std = number(line[f"{name}_mean"]), number(line[f"{name}_std"], 2)
-        return mean if std == "–" else f"{mean} ({std})"
+        digits = 2 if name.endswith("accuracy") else 0
+        mean, std = (line[f"{name}_{of}"] for of in ("mean", "std"))
+        return "–" if pd.isna(mean) else f"{mean:.{digits}f}" + (
+            "" if pd.isna(std) else f" ({std:.{digits}f})"
+        )
 
     return table(
         (

@@ -14,6 +14,7 @@ import yaml
 from .markdown import anything, interval, number, table
 
 VERDICTS = ("replicated", "differs", "inconclusive", "not comparable", "not tested")
+SHORT = 6  # values that are shown unasked
 HEAD = """# The claims
 
 Each claim of the paper, in our words, with what it asks for, what we found, and the verdict. All
@@ -77,17 +78,24 @@ def section(claim: Mapping[str, Any], discussion: Mapping[str, Any]) -> str:
     if rule := test.pop("rule", None):
         parts.append(f"**The test.** {rule}")
     if values := ours.pop("values", None):
-        parts.append(f"**What we found.**\n\n{_values(values, test.pop('checks', None) or [])}")
+        found = _values(values, test.pop("checks", None) or [])
+        parts.append(folded("What we found", found, len(values)))
     rest = {key: value for key, value in {**ours, **test}.items() if value not in (None, [], {})}
     if rest:
         parts.append(anything(rest))
     if own.get("values"):
-        heading = f"**The paper's own rows**, by the same test: {own.pop('verdict', '–')}."
-        parts.append(f"{heading}\n\n{_values(own.pop('values'), [])}")
+        heading = f"The paper's own rows, by the same test: {own.pop('verdict', '–')}"
+        parts.append(folded(heading, _values(own["values"], []), len(own["values"])))
     known = {"id", "claim", "paper", "ours", "test", "verdict"}
     if more := {key: value for key, value in claim.items() if key not in known}:
         parts.append(f"**Further.**\n\n{anything(more)}")
     return "\n\n".join(part for part in parts if part)
+
+
+def folded(title: str, text: str, length: int) -> str:
+    """A part that a reader can open and close; open where it is short."""
+    opened = " open" if length <= SHORT else ""
+    return f"<details{opened}><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def _values(values: list[dict[str, Any]], checks: list[dict[str, Any]]) -> str:

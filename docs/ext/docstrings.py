@@ -21,8 +21,10 @@ def spread(lines: list[str]) -> list[str]:
     return spreading
 
 
-def _process(_app: Any, _what: str, _name: str, _of: Any, _options: Any, lines: list[str]) -> None:
+def _process(_app: Any, what: str, _name: str, _of: Any, _options: Any, lines: list[str]) -> None:
     lines[:] = spread(lines)
+    if what == "property":
+        lines.insert(0, "\\ ")  # else Napoleon takes all before a colon for a type
 
 
 def setup(app: Any) -> dict[str, bool]:

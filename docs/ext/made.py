@@ -31,6 +31,7 @@ DOCUMENTS = {
     "CHANGELOG.md": "changelog",
     "CONTRIBUTING.md": "contributing",
     "benchmarks/README.md": "benchmarks",
+    "benchmarks/results.md": "benchmark-results",
     "paper/ledger.md": "ledger",
 }
 PAGES = {"README.md": "index", **{path: f"made/{name}" for path, name in DOCUMENTS.items()}}
@@ -158,8 +159,8 @@ def columns() -> str:
 def play() -> str:
     """What there is to play with; a page or a notebook that is not there is not told of."""
     lines = [
-        f"- [Table 1 and its learning curves](table1/{PROFILE}.md): point, click and drag.",
-        "- [Figures with other parameters](../howto/figure.md): every notebook has some.",
+        f"- [Table 1 and its learning curves](made/table1/{PROFILE}.md): point, click and drag.",
+        "- [Figures with other parameters](howto/figure.md): every notebook has some.",
     ]
     if (DOCS / "teacher").is_dir():
         lines.insert(
@@ -179,7 +180,9 @@ def pages() -> Iterator[tuple[str, str]]:
     """Every made page: its name and its text."""
     for path, name in DOCUMENTS.items():
         source = ROOT / path
-        yield f"{name}.md", relink(source.read_text(encoding="utf-8"), source.parent, MADE)
+        text = relink(source.read_text(encoding="utf-8"), source.parent, MADE)
+        title = "" if text.startswith("# ") else f"# {name.replace('-', ' ').capitalize()}\n\n"
+        yield f"{name}.md", title + text
     readme = relink((ROOT / "README.md").read_text(encoding="utf-8"), ROOT, DOCS)
     for part in re.finditer(r"<!-- site: (\w+) -->\n(.*?)<!-- site -->", readme, re.DOTALL):
         yield f"{part[1]}.part.md", part[2]

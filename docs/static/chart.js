@@ -22,17 +22,24 @@
     const name = holder.id.replace("chart-", "");
     const { spec, runs, profile } = JSON.parse(document.getElementById(`data-${name}`).textContent);
     const below = document.getElementById(`derive-${name}`);
+    const options = { renderer: "svg", actions: false, bind: `#choices-${name}` };
     let width = 0;
 
     async function fit() {
       if (holder.clientWidth === width) return;
       width = holder.clientWidth;
       for (const panel of spec.vconcat) panel.width = Math.max(width - GAP, 200);
-      const { view } = await vegaEmbed(holder, spec, { renderer: "svg", actions: false });
+      document.querySelector(options.bind).replaceChildren();
+      const { view } = await vegaEmbed(holder, spec, options);
       const show = () => {
-        const [row] = view.signal("row").row, [seed] = view.signal("seed").seed;
-        below.replaceChildren(...told(runs[row], seed, profile));
+        below.replaceChildren(...told(runs[view.signal("row")], view.signal("seed"), profile));
       };
+      const choose = (name) => (_, item) => {
+        const value = item?.datum?.[name];
+        if (value !== undefined) view.signal(name, value).runAsync();
+      };
+      view.addEventListener("click", choose("row"));
+      view.addEventListener("pointerover", choose("seed"));
       view.addSignalListener("row", show);
       view.addSignalListener("seed", show);
       show();
