@@ -1,4 +1,7 @@
-"""The site: Sphinx over this folder, `results/` and the docstrings.  Nothing is executed or trained."""
+"""The site: Sphinx over this folder, `results/` and the docstrings.
+
+Nothing is executed or trained.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Interactive Table 1 and learning curves of a profile: Vega-Lite by Altair, data and all inlined."""
+"""Table 1 and learning curves of a profile to play with: Vega-Lite by Altair, all data inlined."""
 
 import json
 from collections.abc import Mapping
@@ -23,11 +23,13 @@ PAGE = """# Table 1 and its learning curves, on {profile}
 
 Point at a seed, click a row, drag over epochs in the lowest panel; or use the two lists, by
 mouse or by keyboard. Coloured dots are our seeds, the bar is their mean ± one standard deviation.
-{paper}All of it is read from `results/{profile}/`; the same numbers stand in [a table](#numbers-{profile}).
+{paper}All of it is read from `results/{profile}/`; the same numbers stand in
+[a table](#numbers-{profile}).
 
 ```{{raw}} html
 <div class="choices" id="choices-{profile}"></div>
-<div class="chart" id="chart-{profile}" role="figure" aria-label="Accuracy and epochs of every seed of Table 1 on {profile}, and validation accuracy by epoch of the chosen row"></div>
+<div class="chart" id="chart-{profile}" role="figure" aria-label="Accuracy and epochs of every seed \
+of Table 1 on {profile}, and validation accuracy by epoch of the chosen row"></div>
 <div class="derive" id="derive-{profile}" aria-live="polite"></div>
 <script type="application/json" id="data-{profile}">{data}</script>
 <script src="../../_static/vega.js"></script>
@@ -206,7 +208,7 @@ def _panel(
         _named(tables, "seeds")
         .mark_circle(yOffset=7, cursor="pointer")
         .encode(
-            x=alt.X(f"{column}:Q", scale=scale, title=title),
+            x=alt.X(f"{column}:Q", scale=scale, title=title, axis=alt.Axis(labelFlush=False)),
             y=y,
             color=colour,
             size=alt.condition("datum.seed == seed", alt.value(90), alt.value(28)),
@@ -223,7 +225,9 @@ def _panel(
         known = theirs.transform_filter(f"isValid(datum.paper_{mean}_mean)")
         spread = known.transform_filter(f"isValid(datum.paper_{mean}_std)")
         layers += [
-            spread.mark_rule(color=BLACK, strokeWidth=1, yOffset=7).encode(x="low:Q", x2="high:Q", y=y),
+            spread.mark_rule(color=BLACK, strokeWidth=1, yOffset=7).encode(
+                x="low:Q", x2="high:Q", y=y
+            ),
             known.mark_point(shape="diamond", filled=True, color=BLACK, size=45, yOffset=7).encode(
                 x=f"paper_{mean}_mean:Q", y=y
             ),
@@ -261,8 +265,10 @@ def numbers(table1: pd.DataFrame) -> str:
     def spread(line: Mapping[str, Any], name: str) -> str:
         digits = 2 if name.endswith("accuracy") else 0
         mean, std = (line[f"{name}_{of}"] for of in ("mean", "std"))
-        return "–" if pd.isna(mean) else f"{mean:.{digits}f}" + (
-            "" if pd.isna(std) else f" ({std:.{digits}f})"
+        return (
+            "–"
+            if pd.isna(mean)
+            else f"{mean:.{digits}f}" + ("" if pd.isna(std) else f" ({std:.{digits}f})")
         )
 
     return table(

@@ -86,8 +86,8 @@ def notebook(path: Path, profile: str) -> str:
         for file in sorted((RESULTS / profile / "figures").glob(f"{path.stem}.*"))
     )
     text = (
-        f"---\n\nThis is the notebook as the pipeline executed it, on {profile}. The same again, or "
-        "with other parameters, behind `-p name value`:\n\n"
+        f"---\n\nThis is the notebook as the pipeline executed it, on {profile}. The same again, "
+        "or with other parameters, behind `-p name value`:\n\n"
         f"```sh\nqagrel notebook {path.stem} --profile {profile}\n```\n\nThe picture: {files}."
     )
     cell = {"cell_type": "markdown", "id": "to-run-it", "metadata": {}, "source": text}
@@ -142,14 +142,19 @@ def columns() -> str:
     ids = {claim["id"] for claim in json.loads((RESULTS / PROFILE / "claims.json").read_text())}
     parts = [
         "# The columns of the result files",
-        f"Files of `results/{PROFILE}/` and `results/{BESIDE}/`. *n* is the number of a layer or of "
-        "a class.",
+        f"Files of `results/{PROFILE}/` and `results/{BESIDE}/`. *n* is the number of a layer or "
+        "of a class.",
     ]
     for title, pattern in kinds.items():
         files = sorted((RESULTS / PROFILE).glob(pattern))
         names = dict.fromkeys(name for path in files for name in rules.columns_of(path))
         lines = [
-            (f"`{name}`", f"verdict on the claim [{name}](claims.md#{name})" if name in ids else meanings.get(name, "–"))
+            (
+                f"`{name}`",
+                f"verdict on the claim [{name}](claims.md#{name})"
+                if name in ids
+                else meanings.get(name, "–"),
+            )
             for name in names
         ]
         parts.append(f"## {title}\n\n{table(('column', 'meaning'), lines)}")
@@ -196,8 +201,7 @@ def pages() -> Iterator[tuple[str, str]]:
     names = ", ".join(f"[{rules.name_of(rule)}]({rule}.md)" for rule in RULES)
     yield (
         "rules/index.md",
-        f"# The learning rules\n\n{names}.\n\n"
-        + _toctree(["../../rules/algorithm", *RULES]),
+        f"# The learning rules\n\n{names}.\n\n" + _toctree(["../../rules/algorithm", *RULES]),
     )
     params = read_params(ROOT / "params.yaml")
     for profile in (PROFILE, BESIDE):
@@ -205,7 +209,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield from figures()
 
 
-def make(app: Any, _config: Any) -> None:
+def make(_app: Any, _config: Any) -> None:
     """Write all made pages, and remove those that no longer are."""
     made = dict(pages())
     for name, text in made.items():
