@@ -7,7 +7,6 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
 from qagrel.replication.experiments import Params, row_fields
 from qagrel.replication.figures.style import BLACK, RULE_COLOURS, RULE_NAMES
@@ -16,7 +15,6 @@ from .markdown import table
 
 WIDTH = 620  # of every panel, until `site.js` fits it to the screen
 ROW_HEIGHT = 30
-VEGA_LITE = alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
 SELECTED = alt.value("#dbe9f4")
 
 PAGE = """# Table 1 and its learning curves, on {profile}
@@ -42,13 +40,6 @@ of Table 1 on {profile}, and validation accuracy by epoch of the chosen row"></d
 {numbers}
 """
 PAPERS = "Black diamonds and thin bars are the paper's means and standard deviations. "
-
-
-def bundle() -> str:
-    """Vega, Vega-Lite and vega-embed in one script, of the versions that the lock holds."""
-    script = vl_convert.javascript_bundle(vl_version=VEGA_LITE)
-    notice = "// Vega, Vega-Lite and vega-embed, of the University of Washington: BSD-3-Clause"
-    return f"{notice}\n(() => {{\n{script}\n}})();\n"  # its names are not the page's
 
 
 def page(results: Path, params: Params, profile: str) -> str:

@@ -16,7 +16,7 @@ import yaml
 from qagrel.replication.experiments import read_params
 from qagrel.rules import RULES
 
-from . import charts, claims, rules
+from . import charts, claims, rules, vega
 from .markdown import table
 
 DOCS = Path(__file__).parents[1]
@@ -228,7 +228,7 @@ def _relink_page(app: Any, name: str, source: list[str]) -> None:
 def finish(app: Any, fault: Exception | None) -> None:
     """Put what is whole as it is beside the pages: the charts' scripts, and the teacher's page."""
     if fault is None:
-        (Path(app.outdir) / "_static" / "vega.js").write_text(charts.bundle(), encoding="utf-8")
+        (Path(app.outdir) / "_static" / "vega.js").write_text(vega.bundle(), encoding="utf-8")
         if (DOCS / "teacher").is_dir():
             shutil.copytree(DOCS / "teacher", Path(app.outdir) / "teacher", dirs_exist_ok=True)
 

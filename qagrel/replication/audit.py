@@ -19,7 +19,7 @@ from qagrel.training import should_stop, train
 
 DERIVED = (
     *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
-    *("readings.csv", "conclusions.csv", "claims.json", "metrics.json"),
+    *("readings.csv", "conclusions.csv", "claims.json"),
 )
 
 
@@ -201,10 +201,11 @@ def audit_statistics(
         for part in ("runs", "studies"):
             (fresh / part).symlink_to((folder / part).resolve())
         results.write_statistics(fresh, params, profile, paper_folder)
+        metrics = sorted({path.name for at in (folder, fresh) for path in at.glob("metrics/*.json")})
         return [
             Difference(name, None, "bytes", "as it stands", "another content")
-            for name in DERIVED
-            if not (folder / name).exists()
+            for name in (*DERIVED, *(f"metrics/{name}" for name in metrics))
+            if not ((folder / name).exists() and (fresh / name).exists())
             or (folder / name).read_bytes() != (fresh / name).read_bytes()
         ]
 

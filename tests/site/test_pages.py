@@ -129,7 +129,7 @@ def test_epochs_are_chosen_by_dragging(site: Path, page: Page) -> None:
     lowest = page.locator(".chart g.mark-group.role-scope").last
     lowest.scroll_into_view_if_needed()
     ticks = page.locator(".chart g.role-axis-label")
-    before = ticks.all_inner_texts()
+    before = ticks.all_text_contents()
     box = lowest.bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] * 0.4
@@ -138,7 +138,7 @@ def test_epochs_are_chosen_by_dragging(site: Path, page: Page) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
     page.mouse.up()
     page.wait_for_timeout(200)
-    assert ticks.all_inner_texts() != before
+    assert ticks.all_text_contents() != before
 
 
 def test_the_seeds_shown_are_those_of_the_results(site: Path, page: Page) -> None:
