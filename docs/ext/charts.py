@@ -26,8 +26,8 @@ mouse or by keyboard. Coloured dots are our seeds, the bar is their mean ± one 
 
 ```{{raw}} html
 <div class="choices" id="choices-{profile}"></div>
-<div class="chart" id="chart-{profile}" role="figure" aria-label="Accuracy and epochs of every seed \
-of Table 1 on {profile}, and validation accuracy by epoch of the chosen row"></div>
+<div class="chart" id="chart-{profile}" role="figure" aria-label="Accuracy and epochs of every \
+seed of Table 1 on {profile}, and validation accuracy by epoch of the chosen row"></div>
 <div class="derive" id="derive-{profile}" aria-live="polite"></div>
 <script type="application/json" id="data-{profile}">{data}</script>
 <script src="../../_static/vega.js"></script>
@@ -190,7 +190,11 @@ def _panel(
     bands = (
         _named(tables, "means")
         .mark_rect(stroke="#e4e4e4", strokeWidth=0.5, cursor="pointer")
-        .encode(y=y, fill=alt.condition("datum.row == row", SELECTED, alt.value("white")))
+        .encode(
+            y=y,
+            fill=alt.condition("datum.row == row", SELECTED, alt.value("white")),
+            tooltip="row:N",
+        )
     )
     ours = kept.mark_rule(strokeWidth=5, opacity=0.35, yOffset=7).encode(
         x=alt.X("low:Q", scale=scale, title=title), x2="high:Q", y=y

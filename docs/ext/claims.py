@@ -20,9 +20,9 @@ HEAD = """# The claims
 Each claim of the paper, in our words, with what it asks for, what we found, and the verdict. All
 of it is read from `results/{profile}/claims.json`. How a verdict is reached, and the thresholds
 with their reasons, written before the runs, are in [`paper/margins.yaml`](../../paper/margins.yaml)
-and [`paper/claims.yaml`](../../paper/claims.yaml). *p holds* is the chance of numbers as good as ours
-or better if the claim were false, *p fails* of numbers as bad or worse if it were true: a check holds,
-or is broken, where that is below α.
+and [`paper/claims.yaml`](../../paper/claims.yaml). *p holds* is the chance of numbers as good as
+ours or better if the claim were false, *p fails* of numbers as bad or worse if it were true: a
+check holds, or is broken, where that is below α.
 """
 
 

@@ -1,4 +1,4 @@
-"""Vega's scripts, in one file that needs no network: for the charts of the site, and for DVC's page.
+"""Vega's scripts in one file that needs no network: for the site's charts, and for DVC's page.
 
 As a program it writes `.dvc/plots/page.html`, the page on which `dvc plots show` draws.
 """

@@ -35,9 +35,8 @@
         below.replaceChildren(...told(runs[view.signal("row")], view.signal("seed"), profile));
       };
       const choose = (name) => (_, item) => {
-        const datum = item?.datum ?? {}; // of a mark, or of the label of a row
-        const value = datum[name] ?? (name === "row" && datum.value in runs ? datum.value : null);
-        if (value !== null) view.signal(name, value).runAsync();
+        const value = item?.datum?.[name];
+        if (value !== undefined) view.signal(name, value).runAsync();
       };
       view.addEventListener("click", choose("row"));
       view.addEventListener("pointerover", choose("seed"));

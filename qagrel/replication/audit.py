@@ -201,10 +201,10 @@ def audit_statistics(
         for part in ("runs", "studies"):
             (fresh / part).symlink_to((folder / part).resolve())
         results.write_statistics(fresh, params, profile, paper_folder)
-        metrics = sorted({path.name for at in (folder, fresh) for path in at.glob("metrics/*.json")})
+        metrics = {path.name for at in (folder, fresh) for path in at.glob("metrics/*.json")}
         return [
             Difference(name, None, "bytes", "as it stands", "another content")
-            for name in (*DERIVED, *(f"metrics/{name}" for name in metrics))
+            for name in (*DERIVED, *(f"metrics/{name}" for name in sorted(metrics)))
             if not ((folder / name).exists() and (fresh / name).exists())
             or (folder / name).read_bytes() != (fresh / name).read_bytes()
         ]
