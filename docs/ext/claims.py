@@ -23,6 +23,12 @@ with their reasons, written before the runs, are in [`paper/margins.yaml`](../..
 and [`paper/claims.yaml`](../../paper/claims.yaml). *p holds* is the chance of numbers as good as
 ours or better if the claim were false, *p fails* of numbers as bad or worse if it were true: a
 check holds, or is broken, where that is below α.
+
+This makes all verdicts again from the committed runs, and trains some of these afresh:
+
+```sh
+qagrel audit --profile {profile}
+```
 """
 
 
