@@ -4,11 +4,13 @@
 # make test    the tests; on the oldest dependencies allowed, and on another Python, with
 #              make test VENV=.venv-oldest LOCK=requirements-oldest.lock
 #              make test VENV=.venv-3.14 PYTHON=python3.14
-# make lint    ruff and mypy
+# make site    the site, in docs/_build/html: from results/ as they are, and readable without a network
+# make test-site  its pages, opened in the distribution's Chromium
+# make lint    ruff and mypy, and linters of workflows and metadata
 # make bench   speed and memory against other frameworks, which get an environment of their own
 # make clean   removes environments and caches; never data/ or results/
 
-TARGETS := setup quick repro test lint bench clean
+TARGETS := setup quick repro test site test-site lint bench clean
 .PHONY: $(TARGETS)
 
 ifneq ($(strip $(MAKEFILE_LIST)),Makefile)
@@ -53,10 +55,25 @@ repro: setup
 test: setup
 	$(IN_VENV) python -m pytest
 
+site: setup $(VENV)/.site
+	$(IN_VENV) python -m sphinx -W -n -q --keep-going docs docs/_build/html
+	@echo "The site is there: open docs/_build/html/index.html"
+
+test-site: setup $(VENV)/.site
+	$(IN_VENV) python -m pytest tests/site
+
+# What the site and its tests need comes on top, so that no other target waits for it.
+$(VENV)/.site: requirements-site.lock $(VENV)/.complete
+	@$(IN_VENV) python -m pip install --quiet --require-hashes --requirement $<
+	@touch "$@"
+
 lint: setup
 	$(IN_VENV) ruff check
 	$(IN_VENV) ruff format --check
 	$(IN_VENV) mypy
+	$(IN_VENV) check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(IN_VENV) check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(IN_VENV) zizmor --offline --quiet .github/workflows
 
 bench: VENV = .venv-bench
 bench: .venv-bench/.peers
@@ -68,7 +85,7 @@ bench: .venv-bench/.peers
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-* build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find $(wildcard qagrel tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .venv-* build dist docs/_build docs/made *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(wildcard qagrel tests benchmarks docs) -name __pycache__ -prune -exec rm -rf {} +
 
 endif

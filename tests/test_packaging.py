@@ -19,10 +19,19 @@ from packaging.version import Version
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-DIRECT = RUNTIME + [Requirement(line) for lines in EXTRAS.values() for line in lines]
 SUPPORTED = RUNTIME + [Requirement(line) for line in EXTRAS["replication"]]
 MOST_LINES = 650  # of a module
-LOCKS = ("requirements.lock", "requirements-oldest.lock")
+# the locks, each with the extras that it holds; the site's comes on top of the first
+LOCKS = {
+    "requirements.lock": ("replication", "cluster", "test"),
+    "requirements-oldest.lock": ("replication", "cluster", "test"),
+    "requirements-site.lock": ("site",),
+}
+DIRECT = [
+    (lock, requirement)
+    for lock, extras in LOCKS.items()
+    for requirement in [*RUNTIME, *(Requirement(line) for name in extras for line in EXTRAS[name])]
+]
 
 # A module imports only from rows above its own; so no row needs what stands below it.
 KERNELS = (
@@ -122,8 +131,20 @@ def test_a_lock_names_no_index_and_no_path(lock: str) -> None:
     assert "/" not in (ROOT / lock).read_text()
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-@pytest.mark.parametrize("requirement", DIRECT, ids=canonical)
+def test_every_extra_is_in_a_lock() -> None:
+    assert set().union(*LOCKS.values()) == set(EXTRAS)
+
+
+def test_the_locks_of_one_environment_agree() -> None:
+    first, on_top = (locked_versions(f"requirements{end}.lock") for end in ("", "-site"))
+    assert {
+        name: on_top[name] for name in set(first) & set(on_top) if first[name] != on_top[name]
+    } == {}
+
+
+@pytest.mark.parametrize(
+    ("lock", "requirement"), DIRECT, ids=lambda value: str(getattr(value, "name", value))
+)
 def test_a_lock_satisfies_every_direct_dependency(lock: str, requirement: Requirement) -> None:
     versions = locked_versions(lock).get(canonical(requirement), set())
     assert versions
@@ -242,7 +263,7 @@ def test_readers_of_results_cannot_train(reader: str) -> None:
     assert not reached & {"training", "replication.sweep"}
 
 
-@pytest.mark.parametrize("folder", ["qagrel", "benchmarks"])
+@pytest.mark.parametrize("folder", ["qagrel", "benchmarks", "docs"])
 def test_no_module_is_long(folder: str) -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert {str(path): n for path, n in lengths.items() if n > MOST_LINES} == {}

@@ -1,4 +1,4 @@
-"""What README.md and CONTRIBUTING.md tell readers to do, done word for word.
+"""What README.md, CONTRIBUTING.md and the pages of docs/ tell readers to do, done word for word.
 
 The comment before a block of commands says who runs it: ``test``, here, in a copy of what the
 commands need; ``mnist``, the same, where the MNIST files are; ``ci``, the script `.ci/run`.
@@ -20,7 +20,12 @@ from helpers import ROOT
 
 from qagrel.datasets import data_dir
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "docs").rglob("*.md")
+    if not {"made", "_build"} & set(path.relative_to(ROOT).parts)
+)
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *PAGES)
 NEEDED = (
     *(".dvc/.gitignore", ".dvc/config", ".dvc/plots", ".gitignore", "dvc.lock", "dvc.yaml"),
     *("CITATION.cff", "notebooks", "paper", "params.yaml"),
@@ -162,10 +167,11 @@ def test_commands_within_the_text_are_run_too(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_what_the_text_links_to_is_there(document: str) -> None:
-    targets = re.findall(r"\]\(([^)\s]+)\)", (ROOT / document).read_text())
-    assert targets
-    for target in targets:
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+    """What is made for the site is left to the tests of the site."""
+    text = (ROOT / document).read_text()
+    for target in re.findall(r"\]\((?!https://|#)([^)\s#]+)[^)\s]*\)", text):
+        path = (ROOT / document).parent / target
+        assert path.exists() or "made/" in target, target
 
 
 def test_the_pythons_are_those_of_the_package() -> None:

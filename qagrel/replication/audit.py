@@ -27,7 +27,7 @@ LOCK = Path("dvc.lock")  # in the working directory, like the data
 DERIVED = (
     *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
     *("readings.csv", "conclusions.csv", "conclusions_before.csv", "epochs_by_measure.csv"),
-    *("stopping.csv", "stopping_ratios.csv", "finishing.csv", "claims.json", "metrics.json"),
+    *("stopping.csv", "stopping_ratios.csv", "finishing.csv", "claims.json"),
 )
 
 
@@ -227,10 +227,11 @@ def audit_statistics(
         for part in ("runs", "studies"):
             (fresh / part).symlink_to((folder / part).resolve())
         results.write_statistics(fresh, params, profile, paper_folder)
+        metrics = {path.name for at in (folder, fresh) for path in at.glob("metrics/*.json")}
         return [
             Difference(name, None, "bytes", "as it stands", "another content")
-            for name in DERIVED
-            if not (folder / name).exists()
+            for name in (*DERIVED, *(f"metrics/{name}" for name in sorted(metrics)))
+            if not ((folder / name).exists() and (fresh / name).exists())
             or (folder / name).read_bytes() != (fresh / name).read_bytes()
         ]
 

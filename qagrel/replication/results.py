@@ -242,7 +242,7 @@ def write_statistics(folder: Path, params: Params, profile: Profile, paper_folde
         store.write_csv(folder / f"{name}.csv", made)
     claims = statistics.judge(read_evidence(folder, params, profile), paper)
     store.write_json(folder / "claims.json", claims)
-    store.write_json(folder / "metrics.json", metrics(compared, claims))
+    _write_metrics(folder / "metrics", metrics(compared, params.rows, claims))
 
 
 RowRuns = dict[str, tuple[statistics.Row, statistics.Summary, pd.DataFrame, RunSpec]]
@@ -303,10 +303,22 @@ def finishing(folder: Path, params: Params, profile: Profile) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def metrics(table: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Headline numbers: accuracy and epochs a row, and how many claims came out how."""
-    names = table[statistics.ROW_COLUMNS].astype(str).agg(" ".join, axis="columns")
+def metrics(
+    table: pd.DataFrame, rows: Sequence[str], claims: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Headline numbers: accuracy and epochs of each row, and how many claims came out how."""
     means = table[["accuracy_mean", "epochs_mean"]].set_axis(["accuracy", "epochs"], axis="columns")
-    rows = dict(zip(names, means.round(3).to_dict("records"), strict=True))
     verdicts = pd.Series([claim["verdict"] for claim in claims]).value_counts().sort_index()
-    return {"table1": rows, "claims": {str(name): int(n) for name, n in verdicts.items()}}
+    return {
+        **dict(zip(rows, means.round(3).to_dict("records"), strict=True)),
+        "claims": {str(name): int(n) for name, n in verdicts.items()},
+    }
+
+
+def _write_metrics(folder: Path, named: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a file each, which DVC shows as a line each; no other one stays."""
+    for path in folder.glob("*.json"):
+        if path.stem not in named:
+            path.unlink()
+    for name, values in named.items():
+        store.write_json(folder / f"{name}.json", values)
