@@ -57,8 +57,13 @@ def committed_runs(folder: Path, params: Params, profile: Profile) -> list[Commi
 def _row_runs(folder: Path, params: Params, profile: Profile) -> Iterator[Committed]:
     for row in params.all_rows:
         if any((folder / "runs" / f"{row}{end}.csv").exists() for end in ("", "-summary")):
-            epochs, lines = results.read_epochs(folder, row), results.read_summary(folder, row)
-            yield from _runs(row, profile.row_specs(row), epochs, lines, classes=False)
+            yield from row_runs(folder, profile, row)
+
+
+def row_runs(folder: Path, profile: Profile, row: str) -> Iterator[Committed]:
+    """The runs of a row of Table 1, a seed each (InputError where its results are not there)."""
+    epochs, lines = results.read_epochs(folder, row), results.read_summary(folder, row)
+    yield from _runs(row, profile.row_specs(row), epochs, lines, classes=False)
 
 
 def _study_runs(folder: Path, profile: Profile) -> Iterator[Committed]:
@@ -109,14 +114,18 @@ def audit_run(run: Committed, n_epochs: int | None = None) -> list[Difference]:
     def is_enough(epoch: Epoch) -> bool:
         return n_epochs is not None and epoch["epoch"] >= n_epochs
 
-    trained = train(run.spec, datasets.dataset_of(run.spec), on_epoch=is_enough)
+    return compare(run, train(run.spec, datasets.dataset_of(run.spec), on_epoch=is_enough))
+
+
+def compare(run: Committed, trained: History) -> list[Difference]:
+    """Compare what was trained afresh, the whole run or its first epochs, exactly."""
     derived = results.epoch_table(trained, run.classes)
     if trained.status == "stopped":
-        return _compare(run, derived, run.epochs.head(trained.n_epochs))
-    return [*_compare(run, derived, run.epochs), *_compare_summary(run, trained)]
+        return _compare_epochs(run, derived, run.epochs.head(trained.n_epochs))
+    return [*_compare_epochs(run, derived, run.epochs), *_compare_summary(run, trained)]
 
 
-def _compare(run: Committed, derived: pd.DataFrame, committed: pd.DataFrame) -> list[Difference]:
+def _compare_epochs(run: Committed, derived: pd.DataFrame, committed: pd.DataFrame) -> list[Difference]:
     if len(derived) != len(committed):
         return [Difference(run.name, None, "number of epochs", len(committed), len(derived))]
     differences = []
