@@ -125,7 +125,9 @@ def compare(run: Committed, trained: History) -> list[Difference]:
     return [*_compare_epochs(run, derived, run.epochs), *_compare_summary(run, trained)]
 
 
-def _compare_epochs(run: Committed, derived: pd.DataFrame, committed: pd.DataFrame) -> list[Difference]:
+def _compare_epochs(
+    run: Committed, derived: pd.DataFrame, committed: pd.DataFrame
+) -> list[Difference]:
     if len(derived) != len(committed):
         return [Difference(run.name, None, "number of epochs", len(committed), len(derived))]
     differences = []

@@ -5,7 +5,7 @@ and stopped on the way: what it is then, a `History`, is kept in the state folde
 network at that epoch, and is what the next stretch of the run goes on from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from qagrel.epoch import Epoch
 from qagrel.errors import InputError, say
 from qagrel.replication import audit, results, sweep
 from qagrel.replication.audit import Committed
-from qagrel.replication.experiments import check_name, read_params
-from qagrel.spec import RunSpec
+from qagrel.replication.experiments import read_params
+from qagrel.spec import RunSpec, nearest
 from qagrel.trained import History
 from qagrel.training import settle, train
 
@@ -109,18 +109,23 @@ class Derivation:
             )
 
 
-def committed_run(profile_name: str, row: str, seed: int) -> Committed:
-    """A run of Table 1, as it was committed.
+def committed_row(profile_name: str, row: str) -> list[Committed]:
+    """The runs of a row of Table 1, as they were committed, by their seeds.
 
     Raises
     ------
     InputError
-        When there is no such profile, row or seed, or its results are not there.
+        When there is no such profile or row, or its results are not there.
     """
     params = read_params()
     profile = params.profile(profile_name)
-    check_name(row, params.all_rows, "row")
-    runs = list(audit.row_runs(results.results_folder(profile_name), profile, row))
+    if row not in params.all_rows:
+        raise InputError(f"row: {row!r} is not in params.yaml{nearest(row, params.all_rows)}")
+    return list(audit.row_runs(results.results_folder(profile_name), profile, row))
+
+
+def of_seed(runs: Sequence[Committed], seed: int) -> Committed:
+    """One of a row's runs (InputError where there is none of this seed)."""
     if not 0 <= seed < len(runs):
         raise InputError(f"seed: {seed} is not one of 0 to {len(runs) - 1}")
     return runs[seed]

@@ -1,6 +1,7 @@
 """Results -> figures.  Nothing here trains.
 
-`style` (one for all figures), `plots` (Figs 4 to 6, Table 1), `schematics` (Figs 1 to 3).
+`style` (one for all figures), `plots` (Figs 4 to 6, Table 1), `schematics` (Figs 1 to 3), and
+for the explorer `inside` (a run and its network) and `walkthrough` (a trial of it).
 """
 
 from qagrel.replication.figures.plots import (
