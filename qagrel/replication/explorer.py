@@ -385,7 +385,8 @@ class Pictures:
     """Pictures with titles, side by side as far as the page is wide."""
 
     def __init__(self) -> None:
-        self.view = widgets.HTML()
+        self.view = widgets.HTML(layout=widgets.Layout(width="100%", min_width="0"))
+        self.say("A moment: pictures are drawn.")
 
     def say(self, sentence: str) -> None:
         """Show a sentence, and no picture."""
@@ -403,10 +404,9 @@ def _picture(title: str, figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
     data = base64.b64encode(buffer.getvalue()).decode()
-    size = f"width: {WIDTH}px; max-width: 100%"
     return (
-        f'<figure style="margin: 0; {size}">'
+        f'<figure style="margin: 0; flex: 0 1 {WIDTH}px; min-width: 0">'
         f'<figcaption style="line-height: 1.4">{escape(title)}</figcaption>'
-        f'<img alt="{escape(title)}" style="{size}" src="data:image/png;base64,{data}">'
-        "</figure>"
+        f'<img alt="{escape(title)}" style="width: 100%; max-width: {WIDTH}px" '
+        f'src="data:image/png;base64,{data}"></figure>'
     )

@@ -79,7 +79,7 @@ def rewards_of(
     axes.plot([], [], color=colour, lw=0.5, alpha=0.5, label="the other seeds")
     name = "reward a trial" if rule == "q-agrel" else "1 − error"
     axes.set(ylim=(0, 1.03), ylabel=f"{name}, training")
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none")
     _over_epochs(axes, lines, epoch)
 
 
