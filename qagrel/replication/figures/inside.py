@@ -22,7 +22,6 @@ from qagrel.replication.figures.style import (
     DOUBLE,
     GREY,
     RULE_COLOURS,
-    SINGLE,
     letter_panel,
     new_figure,
     plain_numbers,
@@ -30,6 +29,7 @@ from qagrel.replication.figures.style import (
 )
 
 Array = npt.NDArray[Any]
+COLUMN = 89 / 25.4  # width in inches of a picture that stands alone
 FIELDS = (5, 8)  # rows and columns of receptive fields
 SIGNED: Any = "RdBu_r"  # from blue, negative, over white to red: told apart by every eye
 
@@ -37,7 +37,7 @@ SIGNED: Any = "RdBu_r"  # from blue, negative, over white to red: told apart by 
 @styled
 def alone(panel: Callable[..., object], *data: Any, height: float = 0.68, **options: Any) -> Figure:
     """A panel by itself; its height is a share of its width."""
-    figure = new_figure(SINGLE, height * SINGLE)
+    figure = new_figure(COLUMN, height * COLUMN)
     panel(figure.subplots(), *data, **options)
     return figure
 

@@ -13,14 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from qagrel.replication.figures.inside import SIGNED, picture_shape
+from qagrel.replication.figures.inside import COLUMN, SIGNED, picture_shape
 from qagrel.replication.figures.schematics import number
 from qagrel.replication.figures.style import (
     BLACK,
     BLUE,
     GREEN,
     GREY,
-    SINGLE,
     VERMILLION,
     styled,
 )
@@ -38,7 +37,7 @@ def walkthrough(
 ) -> Figure:
     """A trial up to a phase, counted from 1."""
     n_layers = len(trial.activities)
-    figure = Figure(figsize=(SINGLE, 0.7 * SINGLE))
+    figure = Figure(figsize=(COLUMN, 0.7 * COLUMN))
     place = {"left": 0.08, "right": 0.98, "bottom": 0.02, "top": 0.92}  # the same in all phases
     upper, lower = figure.subplots(2, n_layers, gridspec_kw={**place, "wspace": 0.2, "hspace": 0.4})
     fields = [picture_shape(image_shape), *(field(len(a)) for a in trial.activities[1:-1])]
@@ -131,7 +130,7 @@ def values(axes: Axes, trial: Trial, phase: int, classes: Sequence[Any]) -> None
     axes.set(
         ylim=(len(q) - 0.4, -0.6), xlim=(min(-0.25, q.min()), max(1.1, q.max())), xticks=[0, 1]
     )
-    axes.tick_params("y", length=0, labelsize=5)
+    axes.tick_params("y", length=0, labelsize=6)
     axes.set_title("value q", fontweight="normal", loc="center")
     if phase >= 2:
         axes.get_yticklabels()[trial.winner].set(fontweight="bold", color=BLUE)
@@ -149,7 +148,7 @@ def outputs_below(axes: Axes, trial: Trial, phase: int, classes: Sequence[Any]) 
     axes.axvline(0, color=BLACK, lw=0.5)
     axes.set_yticks(range(len(bars)), map(str, classes))
     axes.set(ylim=(len(bars) - 0.4, -0.6), xlim=(-1.1, 1.1), xticks=[])
-    axes.tick_params("y", length=0, labelsize=5)
+    axes.tick_params("y", length=0, labelsize=6)
     axes.set_title("sent down" if phase < 5 else "change", fontweight="normal", loc="center")
 
 
