@@ -158,7 +158,8 @@ class Explorer:
             self.runs = committed_row(self.profile, self.row.value)
             self.run = of_seed(self.runs, self.seed.value)
         except InputError as error:
-            self.derive_button.disabled = True
+            self.derive_button.disabled = self.epoch.disabled = True
+            self.tabs.layout.display = "none"  # what it shows is another run
             self._say(str(error), "alert")
             return
         self._begin()
@@ -168,6 +169,7 @@ class Explorer:
         n_epochs = len(self.run.epochs)
         self.source = self.last = self.now = self.answers = None
         self.epoch.disabled, self.derive_button.disabled = True, False
+        self.tabs.layout.display = None
         self.asked.max = n_epochs
         self.asked.value = min(FIRST_ASKED, n_epochs)
         self.progress.value, self.progress.max = 0, n_epochs

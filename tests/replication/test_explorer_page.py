@@ -171,6 +171,11 @@ def test_a_row_without_results_is_told(
     page.seed.value = 1
     assert role(page) == "alert"
     assert page.derive_button.disabled
+    assert page.tabs.layout.display == "none"
+    monkeypatch.undo()
+    page.seed.value = 2
+    assert role(page) == "status"
+    assert page.tabs.layout.display is None
 
 
 def test_what_is_not_there_is_refused_at_once() -> None:
