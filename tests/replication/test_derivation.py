@@ -93,12 +93,12 @@ def test_a_damaged_network_is_told_and_derived_again(source: Derivation, damage:
     path, sentences = source.folder / "0003.npz", list[str]()
     good = path.read_bytes()
     path.write_bytes(damage)
-    with pytest.raises(InputError, match=r"0003\.npz is not"):
+    with pytest.raises(InputError, match=r"0003\.npz is damaged"):
         source.at(3)
     replace(source, say=sentences.append).advance(source.at(2), 3, go_on)
     assert path.read_bytes() == good
     (sentence,) = sentences
-    assert sentence.startswith(f"{path} is not ")
+    assert sentence.startswith(f"{path} is damaged")
     assert sentence.endswith(": it is derived again")
 
 

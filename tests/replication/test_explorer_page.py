@@ -160,7 +160,7 @@ def test_a_network_that_cannot_be_read_is_told(derived: Explorer) -> None:
     assert role(derived) == "alert"
     assert sentence(derived).endswith("press Derive to make it again")
     asyncio.run(derived.derive())
-    assert "0007.npz is not" in sentence(derived)
+    assert "0007.npz is damaged" in sentence(derived)
     assert "12 of 80 epochs are derived" in sentence(derived)
 
 

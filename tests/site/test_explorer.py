@@ -183,7 +183,7 @@ def test_a_run_is_derived_looked_into_and_stepped_through(
     (kept,) = project.glob("state/explorer/*/0003.npz")
     kept.write_bytes(b"damaged")
     derive.click()
-    told(page, "status", "0003.npz is not a saved run")
+    told(page, "status", "0003.npz is damaged")
     assert "it is derived again" in told(page, "status", "40 of 80 epochs").inner_text()
 
 
