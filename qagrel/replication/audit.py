@@ -118,16 +118,14 @@ def audit_run(run: Committed, n_epochs: int | None = None) -> list[Difference]:
 
 
 def compare(run: Committed, trained: History) -> list[Difference]:
-    """Compare what was trained afresh, the whole run or its first epochs, exactly."""
+    """A run trained afresh against the committed one, exactly; of a part, its epochs."""
     derived = results.epoch_table(trained, run.classes)
     if trained.status == "stopped":
-        return _compare_epochs(run, derived, run.epochs.head(trained.n_epochs))
-    return [*_compare_epochs(run, derived, run.epochs), *_compare_summary(run, trained)]
+        return _compare(run, derived, run.epochs.head(trained.n_epochs))
+    return [*_compare(run, derived, run.epochs), *_compare_summary(run, trained)]
 
 
-def _compare_epochs(
-    run: Committed, derived: pd.DataFrame, committed: pd.DataFrame
-) -> list[Difference]:
+def _compare(run: Committed, derived: pd.DataFrame, committed: pd.DataFrame) -> list[Difference]:
     if len(derived) != len(committed):
         return [Difference(run.name, None, "number of epochs", len(committed), len(derived))]
     differences = []
