@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qagrel.errors import InputError
     from qagrel.estimator import QAgrelClassifier
     from qagrel.history import load, save
-    from qagrel.replication import experiments, results, sweep
+    from qagrel.replication import experiments, explorer, results, sweep
     from qagrel.replication import figures as plotting
     from qagrel.replication import statistics as analysis
     from qagrel.replication.figures import schematics
@@ -39,6 +39,7 @@ __all__ = [
     "__version__",
     "analysis",
     "experiments",
+    "explorer",
     "load",
     "load_dataset",
     "plotting",
@@ -66,6 +67,7 @@ _HOMES = {
 _MODULES = {
     "analysis": "replication.statistics",
     "experiments": "replication.experiments",
+    "explorer": "replication.explorer",
     "plotting": "replication.figures",
     "results": "replication.results",
     "schematics": "replication.figures.schematics",

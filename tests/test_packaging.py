@@ -66,14 +66,21 @@ STATISTICS = (
     {"statistics.readings"},
     {"statistics"},
 )
-FIGURES = ({"figures.style"}, {"figures.plots", "figures.schematics"}, {"figures"})
+FIGURES = (
+    {"figures.style"},
+    {"figures.plots", "figures.schematics"},
+    {"figures.inside"},
+    {"figures.walkthrough"},
+    {"figures"},
+)
 WING = (
     {"experiments", "packages", "scratch", "sweep"},
     *STATISTICS,
     *FIGURES,
     {"afresh", "results", "notebooks"},
     {"audit", "report"},
-    {"commands"},
+    {"derivation"},
+    {"commands", "explorer"},
     {"cli"},
 )
 LAYERS = (
@@ -86,6 +93,7 @@ READERS = ("replication.statistics", "replication.figures")  # of results: they 
 # what the wing may load and the engine may not
 HEAVY = (
     "dvc",
+    "ipywidgets",
     "papermill",
     "nbformat",
     "jupyter_client",

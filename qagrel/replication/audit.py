@@ -70,8 +70,13 @@ def committed_runs(folder: Path, params: Params, profile: Profile) -> list[Commi
 def _row_runs(folder: Path, params: Params, profile: Profile) -> Iterator[Committed]:
     for row in params.all_rows:
         if any((folder / "runs" / f"{row}{end}.csv").exists() for end in ("", "-summary")):
-            epochs, lines = results.read_epochs(folder, row), results.read_summary(folder, row)
-            yield from _runs(row, profile.row_specs(row), epochs, lines, classes=False)
+            yield from row_runs(folder, profile, row)
+
+
+def row_runs(folder: Path, profile: Profile, row: str) -> Iterator[Committed]:
+    """The runs of a row of Table 1, a seed each (InputError where its results are not there)."""
+    epochs, lines = results.read_epochs(folder, row), results.read_summary(folder, row)
+    yield from _runs(row, profile.row_specs(row), epochs, lines, classes=False)
 
 
 def _study_runs(folder: Path, profile: Profile) -> Iterator[Committed]:

@@ -1,7 +1,8 @@
 """Results -> figures.  Nothing here trains.
 
 `style` (one for all figures), `plots` (Figs 4 to 6, Table 1), `epochs` (measures of slowness, the
-stopping rule, angles), `schematics` (Figs 1 to 3).
+stopping rule, angles), `schematics` (Figs 1 to 3), and for the explorer `inside` (a run and its
+network) and `walkthrough` (a trial of it).
 """
 
 from qagrel.replication.figures.epochs import angles, slowness, stopping
