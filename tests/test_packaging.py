@@ -53,11 +53,12 @@ STATISTICS = (
     {"statistics.rows"},
     {"statistics.paper"},
     {"statistics.comparison", "statistics.curves"},
-    {"statistics.claims"},
+    {"statistics.claims", "statistics.stopping", "statistics.survival"},
+    {"statistics.slowness", "statistics.verdicts"},
     {"statistics.readings"},
     {"statistics"},
 )
-FIGURES = ({"figures.style"}, {"figures.plots", "figures.schematics"}, {"figures"})
+FIGURES = ({"figures.style"}, {"figures.epochs", "figures.plots", "figures.schematics"}, {"figures"})
 WING = (
     {"experiments", "packages", "scratch", "sweep"},
     *STATISTICS,
