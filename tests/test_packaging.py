@@ -58,7 +58,11 @@ STATISTICS = (
     {"statistics.readings"},
     {"statistics"},
 )
-FIGURES = ({"figures.style"}, {"figures.epochs", "figures.plots", "figures.schematics"}, {"figures"})
+FIGURES = (
+    {"figures.style"},
+    {"figures.epochs", "figures.plots", "figures.schematics"},
+    {"figures"},
+)
 WING = (
     {"experiments", "packages", "scratch", "sweep"},
     *STATISTICS,

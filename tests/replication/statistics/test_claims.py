@@ -254,7 +254,17 @@ def test_the_records_are_plain_json(paper: Paper) -> None:
     records = judge(evidence, paper)
     assert json.loads(json.dumps(records, allow_nan=False)) == records
     for entry in records:
-        names = ["id", "claim", "paper", "ours", "test", "verdict", "rests_on", "thresholds", "amended"]
+        names = [
+            "id",
+            "claim",
+            "paper",
+            "ours",
+            "test",
+            "verdict",
+            "rests_on",
+            "thresholds",
+            "amended",
+        ]
         assert list(entry) == names
 
 

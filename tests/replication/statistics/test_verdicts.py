@@ -56,7 +56,9 @@ def test_only_the_seeds_that_all_rows_have_are_compared() -> None:
     ten, three = with_epochs([10 * i for i in range(1, 11)]), with_epochs([20, 30, 50])
     found = pool([(1, ten), (-1, three)], "epochs", "seed")
     assert found.df == 2
-    assert found.value == pytest.approx(Moments(20, 0, 3).log().mean - Moments(100 / 3, 0, 3).log().mean)
+    assert found.value == pytest.approx(
+        Moments(20, 0, 3).log().mean - Moments(100 / 3, 0, 3).log().mean
+    )
 
 
 def test_rows_of_the_paper_have_no_seeds_and_stay_unpaired(paper: Paper) -> None:
