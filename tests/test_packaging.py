@@ -62,13 +62,14 @@ STATISTICS = (
     {"statistics.rows"},
     {"statistics.paper"},
     {"statistics.comparison", "statistics.curves"},
-    {"statistics.claims"},
+    {"statistics.claims", "statistics.stopping", "statistics.survival"},
+    {"statistics.slowness", "statistics.verdicts"},
     {"statistics.readings"},
     {"statistics"},
 )
 FIGURES = (
     {"figures.style"},
-    {"figures.plots", "figures.schematics"},
+    {"figures.epochs", "figures.plots", "figures.schematics"},
     {"figures.inside"},
     {"figures.walkthrough"},
     {"figures"},

@@ -140,10 +140,20 @@ def test_the_verdicts_told_are_those_of_the_results() -> None:
         r"Of its (\d+) claims, (\d+) are replicated, (\d+) are not and (\d+) remains open", readme
     )
     results = ROOT / "results" / "mnist"
-    verdicts = [claim["verdict"] for claim in json.loads((results / "claims.json").read_text())]
+    claims = json.loads((results / "claims.json").read_text())
+    verdicts = [claim["verdict"] for claim in claims]
     numbers = [verdicts.count(name) for name in ("replicated", "differs", "inconclusive")]
     assert found is not None
     assert [int(number) for number in found.groups()] == [len(verdicts), *numbers]
+    grounds = re.search(
+        r"Of the (\d+) that are not, (\d+) is not borne out by the paper's own numbers either .*?, "
+        r"(\d+) turn on what the paper leaves open .*?, and (\d+) on where a threshold",
+        readme,
+    )
+    rests = [claim["rests_on"] for claim in claims if claim["verdict"] == "differs"]
+    names = ("the paper's own numbers", "what the paper leaves open", "a threshold")
+    assert grounds is not None
+    assert [int(n) for n in grounds.groups()] == [len(rests), *(rests.count(n) for n in names)]
     rows = csv.DictReader((results / "table1.csv").read_text().splitlines())
     accuracy, epochs = zip(
         *((row["accuracy_verdict"], row["epochs_verdict"]) for row in rows), strict=True
@@ -183,3 +193,21 @@ def test_the_pythons_are_those_of_the_package() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_no_number_is_left_to_be_filled_in(document: str) -> None:
     assert not re.findall(r"«\w+»", (ROOT / document).read_text())
+
+
+def test_the_ratios_told_are_those_of_the_results() -> None:
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    path = ROOT / "results" / "mnist" / "epochs_by_measure.csv"
+    lines = {
+        (line["measure"], line["loss"]): line
+        for line in csv.DictReader(path.read_text().splitlines())
+        if line["rates"] == "both"
+    }
+    told = re.search(r"takes ([\d.]+) times the epochs .*? and at most ([\d.]+) times", readme)
+    cross, squared = (lines["stop", loss] for loss in ("cross-entropy", "squared-error"))
+    assert told is not None
+    assert told.groups() == (f"{float(cross['ratio']):.1f}", f"{float(squared['ratio']):.2f}")
+    assert squared["bound"] == "at most"
+    for (measure, _), line in lines.items():
+        if measure in {"validation 97 %", "validation 98 %", "validation 99 %"}:
+            assert float(line["high"]) < 1

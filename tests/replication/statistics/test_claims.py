@@ -197,7 +197,9 @@ def test_learned_feedback_must_end_nearer_to_reciprocal_than_to_independent(
     found = record("symmetry-emerges", evidence, paper)
     assert found["verdict"] == verdict
     assert found["ours"]["values"][0]["value"] == pytest.approx(final + 0.2)
-    assert found["ours"]["angle_after_first_epoch"] == {row.name: 89.0}
+    first, second = found["ours"]["angles"]
+    assert (first["row"], first["layer"], second["layer"]) == (row.name, 2, 3)
+    assert (second["start"], second["first"], second["fall"]) == (90.0, 88.0, 87.8 - final)
 
 
 def test_diverged_networks_speak_for_the_need_of_a_lower_rate(paper: Paper) -> None:
@@ -252,7 +254,18 @@ def test_the_records_are_plain_json(paper: Paper) -> None:
     records = judge(evidence, paper)
     assert json.loads(json.dumps(records, allow_nan=False)) == records
     for entry in records:
-        assert list(entry) == ["id", "claim", "paper", "ours", "test", "verdict"]
+        names = [
+            "id",
+            "claim",
+            "paper",
+            "ours",
+            "test",
+            "verdict",
+            "rests_on",
+            "thresholds",
+            "amended",
+        ]
+        assert list(entry) == names
 
 
 def test_a_numeric_claim_reads_its_bounds_from_the_papers_data(paper: Paper) -> None:

@@ -10,6 +10,7 @@ from examples import found_in, history
 from qagrel.errors import InputError
 from qagrel.replication.statistics import (
     Rules,
+    common_change,
     discoveries,
     learning_profile,
     overshoots,
@@ -138,3 +139,16 @@ def test_the_interval_may_end_at_the_last_rate() -> None:
 def test_a_range_too_short_for_the_interval_is_refused(rates: list[float]) -> None:
     with pytest.raises(InputError, match="learning"):
         steepest_interval(rates, [0.5] * len(rates), 2)
+
+
+@pytest.mark.parametrize("size", [0.5, 1.0, 4.0])
+def test_a_common_change_makes_an_angle_so_small(size: float) -> None:
+    rng = np.random.default_rng(0)
+    one, other, change = rng.standard_normal((3, 200_000))
+    cosine = np.corrcoef(one + size * change, other + size * change)[0, 1]
+    assert common_change(np.degrees(np.arccos(cosine))) == pytest.approx(size, rel=0.02)
+
+
+def test_angles_at_the_ends_of_what_can_be() -> None:
+    assert (common_change(90.0), common_change(120.0)) == (pytest.approx(0, abs=1e-6), 0)
+    assert common_change(0.0) == math.inf
