@@ -129,6 +129,7 @@ def test_dvcs_plots_are_drawn_without_a_network(chromium: Browser, tmp_path: Pat
     dvc = Path(sys.prefix) / "bin" / "dvc"
     subprocess.run([dvc, "plots", "show", "-q", "--out", tmp_path], cwd=ROOT, check=True)
     context = chromium.new_context(offline=True)
+    context.set_default_timeout(120_000)
     page = context.new_page()
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text))
