@@ -13,6 +13,7 @@ from qagrel.replication.statistics import (
     chain_of,
     error_rate,
     explained,
+    stopping,
     stopping_chain,
     stopping_times,
     summarise,
@@ -80,7 +81,8 @@ def test_a_row_without_checks_has_no_chain() -> None:
     assert chain_of(history, SPEC) is None
 
 
-def test_epochs_seen_stand_beside_those_expected() -> None:
+def test_epochs_seen_stand_beside_those_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "LATE", 5)
     rows = {}
     learned = Row("q-agrel", "learned", AGREL.hidden, AGREL.learning_rate)
     for row, wrong in ((AGREL, np.linspace(0.1, 0.004, 20)), (learned, np.linspace(0.1, 0, 20))):

@@ -113,7 +113,7 @@ def learned_rows(factor: float) -> dict[Row, Summary]:
     [
         (1.0, "replicated", "our runs"),
         (1.4, "differs", "a threshold"),  # the range of epochs_ratio ends at 1.5
-        (2.0, "differs", "our runs"),
+        (2.02, "differs", "our runs"),
     ],
 )
 def test_a_verdict_that_another_threshold_turns_rests_on_it(
