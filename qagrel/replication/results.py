@@ -243,8 +243,9 @@ def metrics(
     """Headline numbers: accuracy and epochs of each row, and how many claims came out how."""
     means = table[["accuracy_mean", "epochs_mean"]].set_axis(["accuracy", "epochs"], axis="columns")
     verdicts = pd.Series([claim["verdict"] for claim in claims]).value_counts().sort_index()
+    lines: list[dict[Any, Any]] = means.round(3).to_dict("records")
     return {
-        **dict(zip(rows, means.round(3).to_dict("records"), strict=True)),
+        **dict(zip(rows, lines, strict=True)),
         "claims": {str(name): int(n) for name, n in verdicts.items()},
     }
 
