@@ -136,6 +136,6 @@ def test_dvcs_plots_are_drawn_without_a_network(chromium: Browser, tmp_path: Pat
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: faults.append(request.url))
     page.goto((tmp_path / "index.html").as_uri())
-    page.locator("canvas").nth(7).wait_for()
+    page.locator("svg.marks").nth(7).wait_for()
     assert faults == [(tmp_path / "index.html").as_uri()]
     context.close()
