@@ -135,7 +135,9 @@ def test_commands_of_the_replication_say_what_they_need(
     done = call(bare, tmp_path, "qagrel", *command)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("qagrel: the replication needs dvc, jupyter, matplotlib")
+    assert done.stderr.startswith(
+        "qagrel: the replication needs dvc, ipywidgets, jupyter, matplotlib"
+    )
     assert done.stderr.endswith("pip install 'qagrel[replication]'\n")
     assert done.stderr.count("\n") == 1
 

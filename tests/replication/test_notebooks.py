@@ -404,17 +404,26 @@ def test_normalising_twice_changes_nothing() -> None:
 # --- the notebooks of the package -----------------------------------------------------------
 
 
-def test_there_is_one_for_each_figure_the_table_rewards_and_to_explore() -> None:
+def test_there_is_one_for_each_figure_the_table_and_what_goes_beyond() -> None:
     beginnings = [name.split("_")[0] for name in NAMES]
     figures = [f"fig{number}" for number in range(1, 7)]
-    assert beginnings == ["explore", *figures, "rewards", "table1"]
+    others = ["rewards", "slowness", "stopping", "table1"]
+    assert beginnings == ["angles", "explore", *figures, *others]
+
+
+OF_RUNS = {  # notebooks on committed runs, and what there is to choose
+    "angles": {"limit"},
+    "explore": {"row", "seed"},
+    "slowness": {"rates"},
+    "stopping_rule": {"hidden"},
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_is_explained(name: str) -> None:
     found = notebooks.parameters(name)
-    network = {"row"} if name == "explore" else {"learning_rate", "hidden"}
-    assert {"profile", "seed", "output_dir"} | network <= set(found)
+    network = OF_RUNS.get(name, {"learning_rate", "hidden", "seed"})
+    assert {"profile", "output_dir"} | network <= set(found)
     for parameter in found.values():
         assert len(parameter.meaning) > 10
         assert parameter.check(parameter.default) == parameter.default
@@ -430,6 +439,7 @@ def test_identifiers_of_cells_tell_their_place(name: str) -> None:
 TRAINED = {"hidden": [12], "max_epochs": 4, "batch_size": 100, "seed": 1, "learning_rate": 0.4}
 ROW = "q-agrel_fixed_300_0.1"
 GIVEN: dict[str, dict[str, Any]] = {
+    "angles": {"limit": 30.0},
     "explore": {"seed": 1, "row": ROW},
     "fig1_overview": {"seed": 5, "hidden": [2, 3]},
     "fig2_local_information": {"seed": 5, "learning_rate": 0.2, "unit": 2},
@@ -438,6 +448,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "fig5_stepwise_reward": TRAINED,
     "fig6_class_selection": {**TRAINED, "epsilon": 0.1, "confusion_epochs": [1, 4]},
     "rewards": {**TRAINED, "reward_flip": 0.0, "switch": 3},
+    "slowness": {"rates": "lower"},
+    "stopping_rule": {"hidden": [300, 100]},
     "table1": {"seed": 1, "hidden": [300, 100]},
 }
 
@@ -465,7 +477,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_notebook_runs_alone_with_other_parameters(
     name: str, tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("QAGREL_RESULTS_DIR", str(results))
+    if name == "explore" or name not in OF_RUNS:  # the others want every epoch of every row
+        monkeypatch.setenv("QAGREL_RESULTS_DIR", str(results))
     monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path / "state"))
     output = tmp_path / "executed.ipynb"
     notebooks.run(name, {**GIVEN[name], "output_dir": str(tmp_path / "figures")}, output)
