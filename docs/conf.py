@@ -50,6 +50,7 @@ default_role = "code"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
+html_show_search_summary = False  # it reads other pages, which a page from a file may not
 html_theme = "furo"
 html_title = "qagrel"
 html_static_path = ["static"]

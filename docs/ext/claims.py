@@ -3,6 +3,7 @@
 A claim or a key that this page knows nothing of is shown too, as it stands.
 """
 
+import csv
 import json
 import re
 from collections.abc import Mapping
@@ -13,7 +14,12 @@ import yaml
 
 from .markdown import anything, interval, number, table
 
-VERDICTS = ("replicated", "differs", "inconclusive", "not comparable", "not tested")
+VERDICTS = (
+    *("replicated", "differs", "inconclusive"),
+    *("not determined by the paper", "not comparable", "not tested"),
+)
+COURSES = {"first": ("first", 0), "fall": ("fall", 1), "change": ("common_change", 1)}  # of angles
+FIGURES = {"slowness": "slowness", "stopping": "stopping_rule"}  # the report's names, and ours
 SHORT = 6  # values that are shown unasked
 HEAD = """# The claims
 
@@ -50,7 +56,9 @@ def page(results: Path, paper: Path, profile: str, beside: str) -> str:
             for claim in claims
         ),
     )
-    sections = [section(claim, discussion.get(claim["id"], {})) for claim in claims]
+    terms = further_terms(results / profile, claims)
+    sections = [section(claim, discussion.get(claim["id"], {}), terms) for claim in claims]
+    sections = [_with_links(text, profile) for text in sections]
     return "\n\n".join(
         [HEAD.format(profile=profile), f"**{len(claims)} claims: {sums}.**", overview, *sections]
     )
@@ -68,14 +76,43 @@ def badge(verdict: str) -> str:
     return f'<span class="verdict verdict-{kind}">{verdict}</span>'
 
 
-def section(claim: Mapping[str, Any], discussion: Mapping[str, Any]) -> str:
+def further_terms(folder: Path, claims: list[dict[str, Any]]) -> dict[str, str]:
+    """What else the report's sentences on claims name, beside their own values (`tables.typ`)."""
+    terms = {}
+    with (folder / "stopping_ratios.csv").open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            terms[f'chained("{line["ratio"]}")'] = _fixed(line["chain"], 2)
+    angles = next((c["ours"]["angles"] for c in claims if "angles" in c.get("ours", {})), [])
+    for term, (name, digits) in COURSES.items():
+        known = sorted(line[name] for line in angles if line[name] is not None)
+        ends = dict.fromkeys(_fixed(end, digits) for end in known[:1] + known[-1:])
+        terms[term] = " to ".join(ends) or "not defined"
+    return terms
+
+
+def _fixed(value: Any, digits: int) -> str:
+    return (
+        f"{float(value):.{digits}f}".replace("-", "−") if value not in (None, "") else "not defined"
+    )
+
+
+def _with_links(text: str, profile: str) -> str:
+    """The report's references to figures, as links."""
+    for name, ours in FIGURES.items():
+        text = text.replace(f"@fig-{name}", f"[figure](figures/{profile}/{ours}.ipynb)")
+    return text
+
+
+def section(
+    claim: Mapping[str, Any], discussion: Mapping[str, Any], terms: Mapping[str, str]
+) -> str:
     """One claim with its evidence."""
     paper, ours, test = (dict(claim.get(key) or {}) for key in ("paper", "ours", "test"))
     own = dict(paper.pop("same_rule", None) or {})
     parts = [
         f"({claim['id']})=\n## {claim['claim']}",
         badge(claim["verdict"]),
-        told(discussion, claim["verdict"], ours.get("values") or []),
+        told(discussion, claim["verdict"], ours.get("values") or [], terms),
     ]
     if where := paper.pop("where", None):
         parts.append(f"**Where in the paper.** {where}.")
@@ -134,7 +171,12 @@ def _check(check: Mapping[str, Any] | None) -> tuple[str, str, str]:
     return bounds, number(check.get("p_holds"), 2), number(check.get("p_fails"), 2)
 
 
-def told(discussion: Mapping[str, Any], verdict: str, values: list[dict[str, Any]]) -> str:
+def told(
+    discussion: Mapping[str, Any],
+    verdict: str,
+    values: list[dict[str, Any]],
+    terms: Mapping[str, str],
+) -> str:
     """What the report says of a claim under its verdict, from Typst's markup.
 
     Nothing where the text has markup that is not known here: then the report has it alone.
@@ -160,4 +202,6 @@ def told(discussion: Mapping[str, Any], verdict: str, values: list[dict[str, Any
     known = sorted(value["value"] for value in values if value.get("value") is not None)
     ends = dict.fromkeys(map(written, (known[0], known[-1]))) if known else ["not defined"]
     text = text.replace("#span", " to ".join(ends))
+    for term, written_out in terms.items():
+        text = text.replace(f"#{term}", written_out)
     return "" if re.search(r"#\w|\$", text) else text

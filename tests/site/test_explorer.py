@@ -20,7 +20,6 @@ from helpers import ROOT
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-pytestmark = pytest.mark.browser
 
 CHROMIUM = shutil.which("chromium") or "chromium"  # the distribution's
 SECONDS = 60  # for anything that a page does, on a machine that is busy

@@ -31,6 +31,7 @@ def test_a_claim_that_no_page_knows_is_shown_with_all_its_keys(tmp_path: Path) -
     for profile, found in (("mnist", [NEW]), ("digits", [])):
         (tmp_path / profile).mkdir()
         (tmp_path / profile / "claims.json").write_text(json.dumps(found))
+        (tmp_path / profile / "stopping_ratios.csv").write_text("ratio,n_rows,seen,chain\n")
     page = claims.page(tmp_path, ROOT / "paper", "mnist", "digits")
     for told in ("nobody has heard", "of a new kind", "Nowhere", "range: 1, 2", "pre registered"):
         assert told in page
@@ -40,7 +41,7 @@ def test_a_claim_that_no_page_knows_is_shown_with_all_its_keys(tmp_path: Path) -
 
 def test_a_claim_without_evidence_is_shown() -> None:
     bare = {"id": "bare", "claim": "It is so.", "verdict": "not tested"}
-    assert "## It is so." in claims.section(bare, {})
+    assert "## It is so." in claims.section(bare, {}, {})
 
 
 def test_what_the_report_says_has_the_claims_own_numbers() -> None:
@@ -50,19 +51,22 @@ def test_what_the_report_says_has_the_claims_own_numbers() -> None:
     ]
     text = {"digits": 2, "differs": 'It is #v("a"), all in all #span.'}
     assert (
-        claims.told(text, "differs", values)
+        claims.told(text, "differs", values, {})
         == "It is −0.28 [−0.39, −0.17], all in all −0.28 to 1.00."
     )
-    assert claims.told({"digits": 2, "differs": "#unknown(1)"}, "differs", values) == ""
+    assert claims.told({"digits": 2, "differs": "#unknown(1)"}, "differs", values, {}) == ""
 
 
 def test_every_verdict_of_the_report_can_be_told() -> None:
     """Markup that is new in the discussion is to be learnt here too."""
     discussion = yaml.safe_load((ROOT / "paper" / "discussion.yaml").read_text())
-    for claim in json.loads((ROOT / "results" / "mnist" / "claims.json").read_text()):
+    folder = ROOT / "results" / "mnist"
+    found = json.loads((folder / "claims.json").read_text())
+    terms = claims.further_terms(folder, found)
+    for claim in found:
         texts, values = discussion[claim["id"]], claim["ours"]["values"]
         if texts.get(claim["verdict"]):
-            assert claims.told(texts, claim["verdict"], values), claim["id"]
+            assert claims.told(texts, claim["verdict"], values, terms), claim["id"]
 
 
 def test_meanings_of_parameters_come_to_stand_below_their_names() -> None:
