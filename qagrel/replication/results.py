@@ -310,7 +310,6 @@ def metrics(
     means = table[["accuracy_mean", "epochs_mean"]].set_axis(["accuracy", "epochs"], axis="columns")
     lines: list[dict[Any, Any]] = means.round(3).to_dict("records")
     verdicts = pd.Series([claim["verdict"] for claim in claims]).value_counts().sort_index()
-    lines: list[dict[Any, Any]] = means.round(3).to_dict("records")
     return {
         **dict(zip(rows, lines, strict=True)),
         "claims": {str(name): int(n) for name, n in verdicts.items()},
