@@ -13,9 +13,8 @@ from numba import config, njit
 from qagrel.kernels.cache import Cache
 
 LANES = 16  # numbers in a register: rows are padded to a multiple of this
-BAND = 128  # units whose weights, a tile wide, stay near the processor
+BAND = 96  # units whose weights, a tile wide, stay near the processor
 BLOCK = 128  # trials whose signals, a tile wide, do
-ROWS = 8  # units whose feedback is summed side by side
 
 Q_AGREL, ERROR_BP = 0, 1
 CROSS_ENTROPY, SQUARED_ERROR = 0, 1
@@ -53,7 +52,7 @@ Where samples are values, not grey levels, each is the activity itself, and the 
 Workspace = namedtuple(
     "Workspace",
     "batch block begin activity signal modulator target chosen reward active by_unit used reached "
-    "change",
+    "change senders turned",
 )
 Workspace.__doc__ = """Buffers for a block of trials; layer l begins at begin[l] of the flat ones.
 

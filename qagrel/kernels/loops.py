@@ -12,15 +12,18 @@ from qagrel.kernels.buffers import (
     synapses_into,
     weights_into,
 )
-from qagrel.kernels.layout import BAND, LANES, ROWS, inlined, part
+from qagrel.kernels.layout import BAND, LANES, inlined, part
 from qagrel.kernels.vectors import (
+    fma,
     lanes,
     load,
-    load_rows,
     read,
-    repeat,
+    scatter,
     store,
-    store_sums,
+    turn,
+    turn_listed,
+    view,
+    where_positive,
     write,
     zeros,
 )
@@ -69,7 +72,7 @@ def multiply_tile(zero, active, weights, n, out, reached, column):
                 unit, activity = read(active.entry, e)
                 if unit >= last:
                     break
-                total = total + activity * load(weights, unit, column, zero)
+                total = fma(activity, load(weights, unit, column, zero), total)
                 e += 1
             store(out, b, column, total)
             reached[b] = e
@@ -103,22 +106,61 @@ def send_down(network, work, layer, n):
     """What the signals above a layer add up to in each of its active units."""
     above, below = signals(network, work, layer + 1), signals(network, work, layer)
     feedback = weights_into(network.feedback, network, layer + 1)
-    gather_feedback(active_units(work, layer), feedback, n, above, below)
+    list_senders(above, n, network.width[layer + 1], work.senders)
+    if n == 1:
+        gather(active_units(work, layer), work.senders, feedback, work.turned, below)
+    else:
+        turned = view(work.turned, 0, above.shape[1], below.shape[1])
+        turn_all(feedback, turned)
+        multiply(work.senders, turned, n, below, work.reached)
+        close_gates(activities(network, work, layer), n, below)
 
 
 @part
-def gather_feedback(active, feedback, n, above, below):
-    """below[b, j] = feedback[j] . above[b] for the active units j of each trial, else zero."""
+def list_senders(signal, n, width, senders):
+    """List what is not zero in the first `width` columns of n trials."""
+    for b in range(n):
+        end = b * width
+        senders.start[b] = end
+        for k in range(width):
+            write(senders.entry, end, k, signal[b, k])
+            end += signal[b, k] != 0
+        senders.end[b] = end
+
+
+@part
+def turn_all(feedback, turned):
+    """turned = the transpose of the feedback weights."""
+    for row in range(0, turned.shape[1], LANES):
+        for column in range(0, turned.shape[0], LANES):
+            turn(feedback, row, column, turned, column, row)
+
+
+@part
+def close_gates(activity, n, below):
+    """Units that are not above threshold receive nothing."""
     for b in range(n):
         for column in range(0, below.shape[1], LANES):
-            store(below, b, column, zeros(below, 1))
-        end = active.end[b]
-        for e in range(active.start[b], end, ROWS):
-            total = zeros(above, ROWS)
-            for column in range(0, above.shape[1], LANES):
-                signal = repeat(load(above, b, column, zeros(above, 1)), ROWS)
-                total = total + signal * load_rows(feedback, active.entry, e, end, column, total)
-            store_sums(below, b, active.entry, e, end, total)
+            gate = load(activity, b, column, zeros(below, 1))
+            store(below, b, column, where_positive(gate, load(below, b, column, gate)))
+
+
+@part
+def gather(active, senders, feedback, flat, below):
+    """`send_down` for one trial: only the weights of active units are turned."""
+    none = zeros(below, 1)
+    for column in range(0, below.shape[1], LANES):
+        store(below, 0, column, none)
+    turned = view(flat, 0, feedback.shape[1], LANES)
+    end = active.end[0]
+    for e in range(active.start[0], end, LANES):
+        for column in range(0, feedback.shape[1], LANES):
+            turn_listed(feedback, active.entry, e, end, column, turned, column)
+        total = none
+        for s in range(senders.start[0], senders.end[0]):
+            unit, sent = read(senders.entry, s)
+            total = fma(sent, load(turned, unit, 0, none), total)
+        scatter(total, below, 0, active.entry, e, end)
 
 
 # --- change ----------------------------------------------------------------------------------
@@ -179,7 +221,7 @@ def change_tile(zero, n_used, work, signal, synapses, column):
             change = load(changes, unit, column, zero)
         for e in range(trials.start[unit], trials.end[unit]):
             b, activity = read(trials.entry, e)
-            change = change + activity * load(signal, b, column, zero)
+            change = fma(activity, load(signal, b, column, zero), change)
         if synapses.complete:
             add(weights, feedback, learns, unit, column, change)
         else:
@@ -194,7 +236,8 @@ def change_by_one_trial(active, signal, synapses):
     for e in range(active.start[0], active.end[0]):
         unit, activity = read(active.entry, e)
         for column in range(0, signal.shape[1], LANES):
-            change = activity * load(signal, 0, column, zeros(signal, 1))
+            none = zeros(signal, 1)
+            change = fma(activity, load(signal, 0, column, none), none)
             add(weights, feedback, learns, unit, column, change)
 
 
