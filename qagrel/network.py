@@ -104,7 +104,6 @@ def workspace(
     most_above = int(network.width[2:].max(initial=0))
     empty = np.zeros(block, np.int64)
     senders = kernels.Lists(empty, empty.copy(), _aligned(block * most_above + 1, pair))
-    between = (network.stride[1:-1] * network.stride[2:]).max(initial=0)
     return kernels.Workspace(
         batch=batch_size,
         block=block,
@@ -121,7 +120,7 @@ def workspace(
         reached=np.zeros(block, np.int64),
         change=np.zeros_like(network.weights) if n_blocks > 1 else network.weights,
         senders=senders,
-        turned=_aligned(int(between), dtype),
+        tile=_aligned(kernels.BLOCK * 7 * kernels.LANES, dtype),
     )
 
 

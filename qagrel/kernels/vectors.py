@@ -67,23 +67,31 @@ def turn(matrix, row, column, turned, to_row, to_column):
     Rows below the last are the last again.
     """
     rows = np.minimum(np.arange(row, row + LANES), matrix.shape[0] - 1)
-    _put_turned(matrix[rows, column : column + LANES], turned, to_row, to_column)
+    block = matrix[rows, column : column + LANES].T
+    turned[to_row : to_row + LANES, to_column : to_column + LANES] = block
 
 
-def turn_listed(matrix, entries, e, end, column, turned, to_row):
-    """`turn` for the rows that entries[e], entries[e + 1] ... name; the last of `end` again."""
-    rows = [entries[min(e + i, end - 1)]["index"] for i in range(LANES)]
-    _put_turned(matrix[rows, column : column + LANES], turned, to_row, 0)
+def apart(matrix, n):
+    """A vector of `n` (a literal) zeros, of the matrix's type, with a register for each."""
+    return np.zeros(n, matrix.dtype)
 
 
-def _put_turned(block, turned, row, column):
-    turned[row : row + LANES, column : column + LANES] = block.T
+def load_rows(matrix, entries, e, end, column, like):
+    """matrix[j, column] of the rows j that entries[e], entries[e + 1] ... name.
+
+    The last before `end` is taken again and again; `like` is `apart`.
+    """
+    return np.array([matrix[j, column] for j in _indices_plainly(entries, e, end, like.size)])
 
 
 def scatter(vector, matrix, row, entries, e, end):
-    """matrix[row, j] = the numbers of a register, for the indices j of entries[e : end] as above."""
-    for i in range(LANES):
-        matrix[row, entries[min(e + i, end - 1)]["index"]] = vector[min(i, end - 1 - e)]
+    """matrix[row, j] = the vector's numbers, for the same indices j."""
+    for j, number in zip(_indices_plainly(entries, e, end, vector.size), vector, strict=True):
+        matrix[row, j] = number
+
+
+def _indices_plainly(entries, e, end, n):
+    return [entries[min(e + i, end - 1)]["index"] for i in range(n)]
 
 
 def read(entries, e):
@@ -107,18 +115,18 @@ def view(flat, start, rows, columns):
 
 
 class Vector(types.Type):
-    """Numba's type of a vector of `lanes` numbers: an array of registers of `LANES` each."""
+    """Numba's type of a vector of `lanes` numbers: an array of registers of `width` each."""
 
-    def __init__(self, dtype, lanes):
-        self.dtype, self.lanes = dtype, lanes
-        super().__init__(name=f"Vector({dtype}, {lanes})")
+    def __init__(self, dtype, lanes, width=LANES):
+        self.dtype, self.lanes, self.width, self.n = dtype, lanes, width, lanes // width
+        super().__init__(name=f"Vector({dtype}, {lanes}, {width})")
 
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager, vector):
         number = manager.lookup(vector.dtype).get_value_type()
-        registers = ir.ArrayType(ir.VectorType(number, LANES), vector.lanes // LANES)
+        registers = ir.ArrayType(ir.VectorType(number, vector.width), vector.n)
         super().__init__(manager, vector, registers)
 
 
@@ -133,7 +141,7 @@ def _places(context, builder, given, arguments, vector):
     place = builder.gep(matrix.data, [builder.add(builder.mul(row, n_columns), column)])
     register = context.get_value_type(vector).element.as_pointer()
     step = ir.Constant(ir.IntType(64), LANES)
-    for _ in range(vector.lanes // LANES):
+    for _ in range(vector.n):
         yield builder.bitcast(place, register)
         place = builder.gep(place, [step])
 
@@ -150,7 +158,7 @@ def _each(context, builder, vector, operation, operands):
     """Apply an operation register by register."""
     registers = [
         operation(*(builder.extract_value(operand, i) for operand in operands))
-        for i in range(vector.lanes // LANES)
+        for i in range(vector.n)
     ]
     return _pack(context, builder, vector, registers)
 
@@ -163,6 +171,16 @@ def _zeros(typing, matrix, registers):
         return ir.Constant(context.get_value_type(vector), None)
 
     return vector(matrix, registers), generate
+
+
+@intrinsic(prefer_literal=True)
+def _apart(typing, matrix, n):
+    vector = Vector(matrix.dtype, n.literal_value, width=1)
+
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(context.get_value_type(vector), None)
+
+    return vector(matrix, n), generate
 
 
 @intrinsic
@@ -239,7 +257,8 @@ def _fused(builder):
 
     def fuse(a, b, c):
         kind = ir.FunctionType(a.type, [a.type] * 3)
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+        name = f"llvm.fma.v{a.type.count}f32"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
         return builder.call(function, (a, b, c))
 
     return fuse
@@ -263,45 +282,26 @@ def _where_positive(typing, gate, vector):
 
 @intrinsic
 def _turn(typing, matrix, row, column, turned, to_row, to_column):
+    """Load a register of each row, transpose them by shuffles, and store them."""
+    one, size = Vector(matrix.dtype, LANES), matrix.dtype.bitwidth // 8
+    place = types.intp, types.intp
+
     def generate(context, builder, signature, arguments):
-        source, row, column, *to = arguments
+        source, row, column, out, to_row, to_column = arguments
         array = context.make_array(matrix)(context, builder, source)
         end = cgutils.unpack_tuple(builder, array.shape)[0]
-        rows = _up_to(builder, row, end)
-        _turn_rows(context, builder, (matrix, turned), source, rows, column, to)
+        registers = []
+        for given in _up_to(builder, row, end, LANES):
+            at = source, given, column
+            (register,) = _places(context, builder, (matrix, *place), at, one)
+            registers.append(builder.load(register, align=size))
+        for i, register in enumerate(_transpose(builder, registers)):
+            at = out, builder.add(to_row, _int64(i)), to_column
+            (to,) = _places(context, builder, (turned, *place), at, one)
+            builder.store(register, to, align=size)
         return context.get_dummy_value()
 
-    places = types.intp, types.intp
-    return types.void(matrix, *places, turned, *places), generate
-
-
-@intrinsic
-def _turn_listed(typing, matrix, entries, e, end, column, turned, to_row):
-    def generate(context, builder, signature, arguments):
-        source, listed, e, end, column, *to = arguments
-        rows = _indices(context, builder, entries, (listed, e, end))
-        to.append(ir.Constant(ir.IntType(64), 0))
-        _turn_rows(context, builder, (matrix, turned), source, rows, column, to)
-        return context.get_dummy_value()
-
-    given = types.intp, types.intp, types.intp
-    return types.void(matrix, entries, *given, turned, types.intp), generate
-
-
-def _turn_rows(context, builder, matrices, source, rows, column, to):
-    """Load a register of each row, transpose them by shuffles, and store them."""
-    matrix, turned = matrices
-    one, size = Vector(matrix.dtype, LANES), matrix.dtype.bitwidth // 8
-    given = matrix, types.intp, types.intp
-    registers = []
-    for row in rows:
-        (place,) = _places(context, builder, given, (source, row, column), one)
-        registers.append(builder.load(place, align=size))
-    out, to_row, to_column = to
-    for i, register in enumerate(_transpose(builder, registers)):
-        row = builder.add(to_row, ir.Constant(ir.IntType(64), i))
-        (place,) = _places(context, builder, (turned, *given[1:]), (out, row, to_column), one)
-        builder.store(register, place, align=size)
+    return types.void(matrix, *place, turned, *place), generate
 
 
 def _transpose(builder, registers):
@@ -322,38 +322,58 @@ def _transpose(builder, registers):
 
 
 @intrinsic
+def _load_rows(typing, matrix, entries, e, end, column, like):
+    def generate(context, builder, signature, arguments):
+        numbers, kind = [], context.get_value_type(like).element
+        for row in _indices(context, builder, entries, arguments[1:4], like.n):
+            place = _place(context, builder, matrix, (arguments[0], row, arguments[4]))
+            place = builder.bitcast(place, kind.as_pointer())
+            numbers.append(builder.load(place, align=like.dtype.bitwidth // 8))
+        return _pack(context, builder, like, numbers)
+
+    return like(matrix, entries, *[types.intp] * 3, like), generate
+
+
+@intrinsic
 def _scatter(typing, vector, matrix, row, entries, e, end):
     def generate(context, builder, signature, arguments):
-        packed, out, row, listed, e, end = arguments
-        array = context.make_array(matrix)(context, builder, out)
-        n_columns = cgutils.unpack_tuple(builder, array.shape)[1]
-        first = builder.mul(row, n_columns)
-        register = builder.extract_value(packed, 0)
-        places = _up_to(builder, ir.Constant(ir.IntType(64), 0), builder.sub(end, e))
-        columns = _indices(context, builder, entries, (listed, e, end))
-        for place, column in zip(places, columns, strict=True):
-            number = builder.extract_element(register, place)
-            builder.store(number, builder.gep(array.data, [builder.add(first, column)]))
+        numbers, out, row, *listed = arguments
+        for i, column in enumerate(_indices(context, builder, entries, listed, vector.n)):
+            place = _place(context, builder, matrix, (out, row, column))
+            number = builder.extract_value(numbers, i)
+            place = builder.bitcast(place, number.type.as_pointer())
+            builder.store(number, place, align=vector.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    given = types.intp, types.intp
-    return types.void(vector, matrix, types.intp, entries, *given), generate
+    return types.void(vector, matrix, types.intp, entries, types.intp, types.intp), generate
 
 
-def _up_to(builder, first, end):
-    """`LANES` places from the first, with the last before `end` again and again."""
-    last = builder.sub(end, ir.Constant(ir.IntType(64), 1))
-    for i in range(LANES):
-        place = builder.add(first, ir.Constant(ir.IntType(64), i))
+def _place(context, builder, matrix, arguments):
+    """Pointer to matrix[row, column]."""
+    buffer, row, column = arguments
+    array = context.make_array(matrix)(context, builder, buffer)
+    n_columns = cgutils.unpack_tuple(builder, array.shape)[1]
+    return builder.gep(array.data, [builder.add(builder.mul(row, n_columns), column)])
+
+
+def _up_to(builder, first, end, n):
+    """`n` places from the first, with the last before `end` again and again."""
+    last = builder.sub(end, _int64(1))
+    for i in range(n):
+        place = builder.add(first, _int64(i))
         yield builder.select(builder.icmp_signed("<", place, last), place, last)
 
 
-def _indices(context, builder, entries, arguments):
-    """The indices of `LANES` pairs from entries[e], with the last before `end` again."""
+def _indices(context, builder, entries, arguments, n):
+    """The indices of `n` pairs from entries[e], with the last before `end` again and again."""
     buffer, e, end = arguments
-    for place in _up_to(builder, e, end):
+    for place in _up_to(builder, e, end, n):
         index, _ = _members(context, builder, entries, (buffer, place))
         yield builder.zext(builder.load(index), ir.IntType(64))
+
+
+def _int64(number):
+    return ir.Constant(ir.IntType(64), number)
 
 
 def _members(context, builder, entries, arguments):
@@ -425,23 +445,17 @@ def _add(context, builder, signature, arguments):
 
 def _splat(context, builder, vector, number):
     """A vector that is the number in every lane."""
-    undefined = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+    undefined = ir.Constant(ir.VectorType(number.type, vector.width), ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-    lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+    lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), vector.width), None)
     register = builder.shuffle_vector(first, first, lane_0)
-    return _pack(context, builder, vector, [register] * (vector.lanes // LANES))
+    return _pack(context, builder, vector, [register] * vector.n)
 
 
-PLAIN = {
-    f.__name__: f
-    for f in (
-        *(zeros, lanes, load, store, fma, where_positive),
-        *(turn, turn_listed, scatter, view, read, write, prefetch),
-    )
-}
+_COMPILED = (
+    *(_zeros, _apart, _lanes, _load, _store, _load_rows, _scatter, _fma, _where_positive),
+    *(_turn, _view, _read, _write, _prefetch),
+)
+PLAIN = {each.__name__[1:]: globals()[each.__name__[1:]] for each in _COMPILED}
 if not config.DISABLE_JIT:
-    zeros, lanes, load, store, fma, where_positive = (
-        *(_zeros, _lanes, _load, _store, _fma, _where_positive),
-    )
-    turn, turn_listed, scatter = _turn, _turn_listed, _scatter
-    view, read, write, prefetch = _view, _read, _write, _prefetch
+    globals().update({each.__name__[1:]: each for each in _COMPILED})
