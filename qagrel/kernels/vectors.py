@@ -1,4 +1,4 @@
-"""Vectors: `lanes` numbers held in registers, with + and a fused `fma`; and access without checks.
+"""Vectors: `lanes` numbers held in registers, with `+` and `fma`; and access without checks.
 
 In plain Python (JIT off) a vector is a NumPy array, and the functions below are their own
 reference; compiled, each becomes one LLVM instruction on a vector type.
