@@ -38,7 +38,7 @@ def lanes(vector):
 
 
 def fma(a, b, c):
-    """a * b + c of numbers `a` or a vector, and vectors; in single precision rounded once.
+    """The vector a * b + c, where `a` may be a number; in single precision rounded once.
 
     In double precision the product is rounded too: plain Python before 3.13 has no fused
     operation.  The single product is exact in double precision; the sum is rounded there to odd,
