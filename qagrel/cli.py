@@ -380,7 +380,7 @@ def _confusion(run: "History", data: "Dataset") -> "Ints":
     """Counts of test images, [true class, selected action]."""
     import numpy as np
 
-    from qagrel.labels import spans
+    from qagrel.labels import are_counted, spans
 
     if strange := sorted(set(data.classes) - set(run.classes)):
         raise InputError(
@@ -499,14 +499,14 @@ def _named(name: str | None) -> list[str]:
 def _description(dataset: "Dataset", facts: dict[str, Any]) -> str:
     """What a data set holds, on a few lines."""
     from qagrel import datasets
-    from qagrel.labels import spans
+    from qagrel.labels import are_counted, spans
 
     rows, columns = facts["image_shape"]
     lines = [
         f"{facts['name']}: images of {rows} x {columns} pixels, grey levels up to "
         f"{max(dataset.largest_level.values())}, {facts['n_classes']} classes"
     ]
-    if "classes" in facts:
+    if not are_counted(dataset.classes):
         lines[0] += f", labelled {spans(facts['classes'])}"
     for part in ("train", "test"):
         counts = facts[part]["per_class"]

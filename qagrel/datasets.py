@@ -182,12 +182,7 @@ def scale_origin(dataset: Dataset) -> str:
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Numbers of samples, in all and of each class, shape and checksums, ready for JSON.
-
-    Where the scale comes from is in it for other than the known data, and labels where they are
-    not the numbers of their classes.
-    """
-    origin = scale_origin(dataset)
+    """What a data set is, ready for JSON: samples by class, shape, scale, labels, checksums."""
     counts = {
         part: {"samples": labels.size, "per_class": np.bincount(labels, minlength=n).tolist()}
         for n in [dataset.n_classes]
@@ -197,9 +192,9 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "image_shape": list(dataset.image_shape),
         "grey_max": dataset.grey_max,
-        **({} if origin == "known data" else {"grey_max_from": origin}),
+        "grey_max_from": scale_origin(dataset),
         "n_classes": dataset.n_classes,
-        **({} if are_counted(dataset.classes) else {"classes": list(dataset.classes)}),
+        "classes": list(dataset.classes),
         **counts,
         "checksums": dataset.checksums,
         "sha256": dataset.sha256,

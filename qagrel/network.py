@@ -101,6 +101,9 @@ def workspace(
     active = kernels.Lists(starts, starts.copy(), _aligned(int(first[-1]) + 1, pair))
     rows = np.arange(widest) * block
     by_unit = kernels.Lists(rows, rows.copy(), _aligned(widest * block, pair))
+    most_above = int(network.width[2:].max(initial=0))
+    empty = np.zeros(block, np.int64)
+    senders = kernels.Lists(empty, empty.copy(), _aligned(block * most_above + 1, pair))
     return kernels.Workspace(
         batch=batch_size,
         block=block,
@@ -116,6 +119,8 @@ def workspace(
         used=np.zeros(widest + 1, np.uint32),
         reached=np.zeros(block, np.int64),
         change=np.zeros_like(network.weights) if n_blocks > 1 else network.weights,
+        senders=senders,
+        tile=_aligned(kernels.BLOCK * 7 * kernels.LANES, dtype),
     )
 
 

@@ -36,6 +36,17 @@ def digest(*parts: object) -> str:
 STAMP = digest(*((path.name, path.read_bytes()) for path in sorted(SOURCES.glob("*.py"))))
 
 
+SLOW = (
+    "this processor has no fused multiply-add (those from before 2013, and virtual machines that "
+    "hide it, have none), so training takes some forty times as long: the results are the same"
+)
+
+
+def lacks_fused(triple: str, _cpu: str, features: str) -> bool:
+    """Whether code for a processor of Intel's kind does without its fused multiply-add."""
+    return triple.startswith(("x86_64", "i686")) and not {"+fma", "+fma4"} & {*features.split(",")}
+
+
 class Cache:
     """Keeps a function's compiled code; the methods are what a dispatcher of Numba calls."""
 
@@ -58,6 +69,8 @@ class Cache:
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
         """Keep code in the first folder that takes it; code of other sources there goes."""
+        if lacks_fused(*compiled.target_context.codegen().magic_tuple()):
+            say_once(SLOW)
         name = self._name(signature, compiled.target_context)
         content = serialize.dumps(compiled._reduce())
         reason = "there is no folder for it"

@@ -13,9 +13,10 @@ from numba import config, njit
 from qagrel.kernels.cache import Cache
 
 LANES = 16  # numbers in a register: rows are padded to a multiple of this
-BAND = 128  # units whose weights, a tile wide, stay near the processor
+BAND = 96  # units whose weights, a tile wide, stay near the processor
 BLOCK = 128  # trials whose signals, a tile wide, do
-ROWS = 8  # units whose feedback is summed side by side
+LONG = 512  # numbers in a row from which on rows of a tile lie too far apart, and are copied
+ROWS = 8  # units that receive side by side where there is one trial
 
 Q_AGREL, ERROR_BP = 0, 1
 CROSS_ENTROPY, SQUARED_ERROR = 0, 1
@@ -53,7 +54,7 @@ Where samples are values, not grey levels, each is the activity itself, and the 
 Workspace = namedtuple(
     "Workspace",
     "batch block begin activity signal modulator target chosen reward active by_unit used reached "
-    "change",
+    "change senders tile",
 )
 Workspace.__doc__ = """Buffers for a block of trials; layer l begins at begin[l] of the flat ones.
 
@@ -63,6 +64,8 @@ active : Lists with start and end of shape (layers, block): the active units of 
 by_unit : Lists, a row a unit: the trials in which it is active, for one layer at a time
 used : uint32 (units,): the units whose row in by_unit is not empty
 reached : int64 (block,): a place in each trial's list of active units, see `multiply_tile`
+senders : Lists, a row a trial: the signals of the layer above that are not zero
+tile : as many rows of weights, or signals, as the nearest cache holds, a tile wide
 change : laid out like the weights: changes by the earlier blocks of a batch; where a batch is
     one block, the weights themselves, not used
 """

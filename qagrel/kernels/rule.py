@@ -23,9 +23,10 @@ Two choices tell the learning rules apart: what the output layer sends down and 
 plasticity (`receive_reward`, `receive_answer`), and the matrix by which the signal travels
 (``feedback``, which *is* ``weights`` where feedback is symmetric).  All else is shared.
 
-Sums over many synapses are in `loops`, everything else is here.  The arithmetic is strict IEEE,
-every sum has a fixed order, and kernels are deterministic functions of their arguments, random
-numbers included.  ``tests/naive.py`` says the same a second time, slowly.
+Sums over many synapses are in `loops`, everything else is here.  The arithmetic is IEEE's, every
+sum has a fixed order, products fuse with additions where `loops` asks for it and nowhere else, and
+kernels are deterministic functions of their arguments, random numbers included.
+``tests/naive.py`` says the same a second time, slowly.
 """
 
 import numpy as np

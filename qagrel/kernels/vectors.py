@@ -1,4 +1,4 @@
-"""Vectors: `lanes` numbers held in registers, with strict + and *; and access without checks.
+"""Vectors: `lanes` numbers held in registers, with `+` and `fma`; and access without checks.
 
 In plain Python (JIT off) a vector is a NumPy array, and the functions below are their own
 reference; compiled, each becomes one LLVM instruction on a vector type.
@@ -37,25 +37,61 @@ def lanes(vector):
     return vector.size
 
 
-def repeat(vector, registers):
-    """The vector, of one register, `registers` (a literal) times."""
-    return np.tile(vector, registers)
+def fma(a, b, c):
+    """The vector a * b + c, where `a` may be a number; in single precision rounded once.
+
+    In double precision the product is rounded too: plain Python before 3.13 has no fused
+    operation.  The single product is exact in double precision; the sum is rounded there to odd,
+    so that rounding it again gives what one rounding would (Boldo and Melquiond, 2008).
+    """
+    if c.dtype != np.float32:
+        return a * b + c
+    with np.errstate(over="ignore", invalid="ignore"):
+        product, c = np.multiply(a, b, dtype=np.float64), c.astype(np.float64)
+        total = product + c
+        part = total - product
+        error = (product - (total - part)) + (c - part)
+        inexact = np.isfinite(total) & (error != 0) & (total.view(np.int64) % 2 == 0)
+        odd = np.nextafter(total, np.copysign(np.inf, error))
+        return np.where(inexact, odd, total).astype(np.float32)
+
+
+def where_positive(gate, vector):
+    """The numbers of `vector` where those of `gate` are above zero, else zeros."""
+    return np.where(gate > 0, vector, vector.dtype.type(0))
+
+
+def turn(matrix, row, column, turned, to_row, to_column):
+    """Transpose the `LANES` x `LANES` block at matrix[row, column] into turned[to_row, to_column].
+
+    Rows below the last are the last again.
+    """
+    rows = np.minimum(np.arange(row, row + LANES), matrix.shape[0] - 1)
+    block = matrix[rows, column : column + LANES].T
+    turned[to_row : to_row + LANES, to_column : to_column + LANES] = block
+
+
+def apart(matrix, n):
+    """A vector of `n` (a literal) zeros, of the matrix's type, with a register for each."""
+    return np.zeros(n, matrix.dtype)
 
 
 def load_rows(matrix, entries, e, end, column, like):
-    """A register of each row that entries[e], entries[e + 1] ... name; the last of `end` again."""
-    rows = [entries[min(e + i, end - 1)]["index"] for i in range(like.size // LANES)]
-    return matrix[rows, column : column + LANES].reshape(-1)
+    """matrix[j, column] of the rows j that entries[e], entries[e + 1] ... name.
+
+    The last before `end` is taken again and again; `like` is `apart`.
+    """
+    return np.array([matrix[j, column] for j in _indices_plainly(entries, e, end, like.size)])
 
 
-def store_sums(matrix, row, entries, e, end, vector):
-    """matrix[row, j] = sum of a register's lanes, added in halves, for the entries' indices j."""
-    lanes = vector.reshape(-1, LANES)
-    while lanes.shape[1] > 1:
-        half = lanes.shape[1] // 2
-        lanes = lanes[:, :half] + lanes[:, half:]
-    for i in range(len(lanes)):
-        matrix[row, entries[min(e + i, end - 1)]["index"]] = lanes[i, 0]
+def scatter(vector, matrix, row, entries, e, end):
+    """matrix[row, j] = the vector's numbers, for the same indices j."""
+    for j, number in zip(_indices_plainly(entries, e, end, vector.size), vector, strict=True):
+        matrix[row, j] = number
+
+
+def _indices_plainly(entries, e, end, n):
+    return [entries[min(e + i, end - 1)]["index"] for i in range(n)]
 
 
 def read(entries, e):
@@ -79,18 +115,18 @@ def view(flat, start, rows, columns):
 
 
 class Vector(types.Type):
-    """Numba's type of a vector of `lanes` numbers: an array of registers of `LANES` each."""
+    """Numba's type of a vector of `lanes` numbers: an array of registers of `width` each."""
 
-    def __init__(self, dtype, lanes):
-        self.dtype, self.lanes = dtype, lanes
-        super().__init__(name=f"Vector({dtype}, {lanes})")
+    def __init__(self, dtype, lanes, width=LANES):
+        self.dtype, self.lanes, self.width, self.n = dtype, lanes, width, lanes // width
+        super().__init__(name=f"Vector({dtype}, {lanes}, {width})")
 
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager, vector):
         number = manager.lookup(vector.dtype).get_value_type()
-        registers = ir.ArrayType(ir.VectorType(number, LANES), vector.lanes // LANES)
+        registers = ir.ArrayType(ir.VectorType(number, vector.width), vector.n)
         super().__init__(manager, vector, registers)
 
 
@@ -105,7 +141,7 @@ def _places(context, builder, given, arguments, vector):
     place = builder.gep(matrix.data, [builder.add(builder.mul(row, n_columns), column)])
     register = context.get_value_type(vector).element.as_pointer()
     step = ir.Constant(ir.IntType(64), LANES)
-    for _ in range(vector.lanes // LANES):
+    for _ in range(vector.n):
         yield builder.bitcast(place, register)
         place = builder.gep(place, [step])
 
@@ -122,7 +158,7 @@ def _each(context, builder, vector, operation, operands):
     """Apply an operation register by register."""
     registers = [
         operation(*(builder.extract_value(operand, i) for operand in operands))
-        for i in range(vector.lanes // LANES)
+        for i in range(vector.n)
     ]
     return _pack(context, builder, vector, registers)
 
@@ -135,6 +171,16 @@ def _zeros(typing, matrix, registers):
         return ir.Constant(context.get_value_type(vector), None)
 
     return vector(matrix, registers), generate
+
+
+@intrinsic(prefer_literal=True)
+def _apart(typing, matrix, n):
+    vector = Vector(matrix.dtype, n.literal_value, width=1)
+
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(context.get_value_type(vector), None)
+
+    return vector(matrix, n), generate
 
 
 @intrinsic
@@ -183,17 +229,6 @@ def _store(typing, matrix, row, column, vector):
     return types.void(matrix, row, column, vector), generate
 
 
-def _indices(context, builder, entries, arguments, n):
-    """The indices of the `n` pairs from entries[e], with the last before `end` again and again."""
-    buffer, e, end = arguments
-    last = builder.sub(end, ir.Constant(ir.IntType(64), 1))
-    for i in range(n):
-        place = builder.add(e, ir.Constant(ir.IntType(64), i))
-        place = builder.select(builder.icmp_signed("<", place, last), place, last)
-        index, _ = _members(context, builder, entries, (buffer, place))
-        yield builder.zext(builder.load(index), ir.IntType(64))
-
-
 @intrinsic
 def _lanes(typing, vector):
     def generate(context, builder, signature, arguments):
@@ -202,71 +237,143 @@ def _lanes(typing, vector):
     return types.intp(vector), generate
 
 
-@intrinsic(prefer_literal=True)
-def _repeat(typing, vector, registers):
-    repeated = Vector(vector.dtype, registers.literal_value * LANES)
+@intrinsic
+def _fma(typing, a, b, c):
+    if not (isinstance(c, Vector) and b == c and a in (c, c.dtype)):
+        return None
 
     def generate(context, builder, signature, arguments):
-        register = builder.extract_value(arguments[0], 0)
-        return _pack(context, builder, repeated, [register] * registers.literal_value)
+        factor, *others = arguments
+        if a == c.dtype:
+            factor = _splat(context, builder, c, factor)
+        fuse = _fused(builder) if c.dtype == types.float32 else _strict(builder)
+        return _each(context, builder, c, fuse, (factor, *others))
 
-    return repeated(vector, registers), generate
+    return c(a, b, c), generate
+
+
+def _fused(builder):
+    """One rounding for product and sum, asked for explicitly: the same bits on every processor."""
+
+    def fuse(a, b, c):
+        kind = ir.FunctionType(a.type, [a.type] * 3)
+        name = f"llvm.fma.v{a.type.count}f32"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, (a, b, c))
+
+    return fuse
+
+
+def _strict(builder):
+    return lambda a, b, c: builder.fadd(builder.fmul(a, b), c)
+
+
+@intrinsic
+def _where_positive(typing, gate, vector):
+    def generate(context, builder, signature, arguments):
+        def choose(gate, values):
+            nothing = ir.Constant(values.type, None)
+            return builder.select(builder.fcmp_ordered(">", gate, nothing), values, nothing)
+
+        return _each(context, builder, vector, choose, arguments)
+
+    return vector(gate, vector), generate
+
+
+@intrinsic
+def _turn(typing, matrix, row, column, turned, to_row, to_column):
+    """Load a register of each row, transpose them by shuffles, and store them."""
+    one, size = Vector(matrix.dtype, LANES), matrix.dtype.bitwidth // 8
+    place = types.intp, types.intp
+
+    def generate(context, builder, signature, arguments):
+        source, row, column, out, to_row, to_column = arguments
+        array = context.make_array(matrix)(context, builder, source)
+        end = cgutils.unpack_tuple(builder, array.shape)[0]
+        registers = []
+        for given in _up_to(builder, row, end, LANES):
+            at = source, given, column
+            (register,) = _places(context, builder, (matrix, *place), at, one)
+            registers.append(builder.load(register, align=size))
+        for i, register in enumerate(_transpose(builder, registers)):
+            at = out, builder.add(to_row, _int64(i)), to_column
+            (to,) = _places(context, builder, (turned, *place), at, one)
+            builder.store(register, to, align=size)
+        return context.get_dummy_value()
+
+    return types.void(matrix, *place, turned, *place), generate
+
+
+def _transpose(builder, registers):
+    """Exchange rows and columns of a square of registers, half by half."""
+    registers = list(registers)
+    half = LANES // 2
+    while half:
+        low = [lane if not lane & half else lane + LANES - half for lane in range(LANES)]
+        high = [lane + half if not lane & half else lane + LANES for lane in range(LANES)]
+        for i in range(LANES):
+            if not i & half:
+                a, b = registers[i], registers[i + half]
+                for place, lanes in ((i, low), (i + half, high)):
+                    mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes)
+                    registers[place] = builder.shuffle_vector(a, b, mask)
+        half //= 2
+    return registers
 
 
 @intrinsic
 def _load_rows(typing, matrix, entries, e, end, column, like):
     def generate(context, builder, signature, arguments):
-        one = Vector(like.dtype, LANES)
-        given = matrix, types.intp, types.intp
-        registers = []
-        for row in _indices(context, builder, entries, arguments[1:4], like.lanes // LANES):
-            (place,) = _places(context, builder, given, (arguments[0], row, arguments[4]), one)
-            registers.append(builder.load(place, align=like.dtype.bitwidth // 8))
-        return _pack(context, builder, like, registers)
+        numbers, kind = [], context.get_value_type(like).element
+        for row in _indices(context, builder, entries, arguments[1:4], like.n):
+            place = _place(context, builder, matrix, (arguments[0], row, arguments[4]))
+            place = builder.bitcast(place, kind.as_pointer())
+            numbers.append(builder.load(place, align=like.dtype.bitwidth // 8))
+        return _pack(context, builder, like, numbers)
 
-    return like(matrix, entries, types.intp, types.intp, types.intp, like), generate
+    return like(matrix, entries, *[types.intp] * 3, like), generate
 
 
 @intrinsic
-def _store_sums(typing, matrix, row, entries, e, end, vector):
-    n = vector.lanes // LANES
-
+def _scatter(typing, vector, matrix, row, entries, e, end):
     def generate(context, builder, signature, arguments):
-        registers = [builder.extract_value(arguments[5], i) for i in range(n)]
-        sums = _fold(builder, registers)
-        array = context.make_array(matrix)(context, builder, arguments[0])
-        n_columns = cgutils.unpack_tuple(builder, array.shape)[1]
-        first = builder.mul(arguments[1], n_columns)
-        for i, column in enumerate(_indices(context, builder, entries, arguments[2:5], n)):
-            lane = builder.extract_element(sums, ir.Constant(ir.IntType(32), i))
-            builder.store(lane, builder.gep(array.data, [builder.add(first, column)]))
+        numbers, out, row, *listed = arguments
+        for i, column in enumerate(_indices(context, builder, entries, listed, vector.n)):
+            place = _place(context, builder, matrix, (out, row, column))
+            number = builder.extract_value(numbers, i)
+            place = builder.bitcast(place, number.type.as_pointer())
+            builder.store(number, place, align=vector.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.void(matrix, types.intp, entries, types.intp, types.intp, vector), generate
+    return types.void(vector, matrix, types.intp, entries, types.intp, types.intp), generate
 
 
-def _fold(builder, registers):
-    """The sum of each register's lanes, added in halves, side by side in one register."""
-    width = LANES
-    while width > 1:
-        if len(registers) > 1:
-            pairs = zip(registers[::2], registers[1::2], strict=True)
-        else:
-            pairs = [(registers[0], None)]
-        registers = [_halve(builder, a, b, width) for a, b in pairs]
-        width //= 2
-    return registers[0]
+def _place(context, builder, matrix, arguments):
+    """Pointer to matrix[row, column]."""
+    buffer, row, column = arguments
+    array = context.make_array(matrix)(context, builder, buffer)
+    n_columns = cgutils.unpack_tuple(builder, array.shape)[1]
+    return builder.gep(array.data, [builder.add(builder.mul(row, n_columns), column)])
 
 
-def _halve(builder, a, b, width):
-    """Add the halves of every `width` lanes of a and, where there is one, of b."""
-    n = a.type.count if b is None else 2 * a.type.count
-    halves = []
-    for upper in (False, True):
-        lanes = [lane for lane in range(n) if (lane % width >= width // 2) == upper]
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
-        halves.append(builder.shuffle_vector(a, a if b is None else b, mask))
-    return builder.fadd(*halves)
+def _up_to(builder, first, end, n):
+    """`n` places from the first, with the last before `end` again and again."""
+    last = builder.sub(end, _int64(1))
+    for i in range(n):
+        place = builder.add(first, _int64(i))
+        yield builder.select(builder.icmp_signed("<", place, last), place, last)
+
+
+def _indices(context, builder, entries, arguments, n):
+    """The indices of `n` pairs from entries[e], with the last before `end` again and again."""
+    buffer, e, end = arguments
+    for place in _up_to(builder, e, end, n):
+        index, _ = _members(context, builder, entries, (buffer, place))
+        yield builder.zext(builder.load(index), ir.IntType(64))
+
+
+def _int64(number):
+    return ir.Constant(ir.IntType(64), number)
 
 
 def _members(context, builder, entries, arguments):
@@ -336,34 +443,19 @@ def _add(context, builder, signature, arguments):
     return _each(context, builder, signature.return_type, builder.fadd, arguments)
 
 
-@infer_global(operator.mul)
-class _NumberTimesVector(AbstractTemplate):
-    def generic(self, arguments, keywords):
-        a, b = arguments
-        return signature(b, a, b) if isinstance(b, Vector) and a in (b, b.dtype) else None
-
-
-@lower_builtin(operator.mul, Vector, Vector)
-def _multiply(context, builder, signature, arguments):
-    return _each(context, builder, signature.return_type, builder.fmul, arguments)
-
-
-@lower_builtin(operator.mul, types.Float, Vector)
-def _scale(context, builder, signature, arguments):
-    vector, (number, values) = signature.return_type, arguments
-    undefined = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+def _splat(context, builder, vector, number):
+    """A vector that is the number in every lane."""
+    undefined = ir.Constant(ir.VectorType(number.type, vector.width), ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-    lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+    lane_0 = ir.Constant(ir.VectorType(ir.IntType(32), vector.width), None)
     register = builder.shuffle_vector(first, first, lane_0)
-    copies = _pack(context, builder, vector, [register] * (vector.lanes // LANES))
-    return _each(context, builder, vector, builder.fmul, (copies, values))
+    return _pack(context, builder, vector, [register] * vector.n)
 
 
-PLAIN = {
-    f.__name__: f
-    for f in (zeros, lanes, repeat, load, store, load_rows, store_sums, view, read, write, prefetch)
-}
+_COMPILED = (
+    *(_zeros, _apart, _lanes, _load, _store, _load_rows, _scatter, _fma, _where_positive),
+    *(_turn, _view, _read, _write, _prefetch),
+)
+PLAIN = {each.__name__[1:]: globals()[each.__name__[1:]] for each in _COMPILED}
 if not config.DISABLE_JIT:
-    zeros, lanes, repeat, load, store = _zeros, _lanes, _repeat, _load, _store
-    load_rows, store_sums = _load_rows, _store_sums
-    view, read, write, prefetch = _view, _read, _write, _prefetch
+    globals().update({each.__name__[1:]: each for each in _COMPILED})

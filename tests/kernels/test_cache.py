@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import resource
 import shutil
 import subprocess
@@ -226,3 +227,13 @@ def test_a_folder_in_a_files_place_is_told(clone: Clone) -> None:
     angle, hits, (sentence,) = clone.run()
     assert (angle, hits) == (45, 0)
     assert "a folder has its name" in sentence
+
+
+def test_a_processor_without_fused_operations_is_told(clone: Clone) -> None:
+    """Once, as code is compiled: the same numbers come, more slowly."""
+    clone.environment |= {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    is_concerned = platform.machine() in ("x86_64", "AMD64", "i686")
+    assert clone.run() == (45, 0, [f"qagrel: {cache.SLOW}"] * is_concerned)
+    assert clone.run() == (45, 1, [])
+    clone.environment["NUMBA_CPU_FEATURES"] = "+fma" if is_concerned else ""
+    assert clone.run() == (45, 0, [])
