@@ -59,7 +59,8 @@ STATISTICS = (
 )
 FIGURES = ({"figures.style"}, {"figures.plots", "figures.schematics"}, {"figures"})
 WING = (
-    {"experiments", "packages", "scratch", "sweep"},
+    {"measures", "packages", "scratch"},
+    {"experiments", "sweep"},
     *STATISTICS,
     *FIGURES,
     {"results", "notebooks"},

@@ -71,15 +71,25 @@ def _writing(folder: Path) -> Iterator[None]:
 def study(
     name: str, profile_name: str, workers: int | None = None, scheduler: str | None = None
 ) -> None:
-    """Train the runs of a study, and write its files."""
+    """Train the runs of a study, and write its files.
+
+    A study that measures inside its runs trains them here: there is one table more.
+    """
     profile = read_params().profile(profile_name)
-    specs = profile.study_specs(name)
+    chosen, specs = profile.study(name), profile.study_specs(name)
     flat = [spec for seeds in specs.values() for spec in seeds]
-    histories = iter(sweep.run_all(flat, workers, scheduler, title=name))
-    by_run = {run: [next(histories) for _ in seeds] for run, seeds in specs.items()}
     folder = results.results_folder(profile_name)
+    if chosen.measure is None:
+        histories = iter(sweep.run_all(flat, workers, scheduler, title=name))
+        by_run = {run: [next(histories) for _ in seeds] for run, seeds in specs.items()}
+    else:
+        done = iter(sweep.measure_all(flat, chosen.measure, workers, title=name))
+        measured = {run: [next(done) for _ in seeds] for run, seeds in specs.items()}
+        by_run = {run: [each.history for each in seeds] for run, seeds in measured.items()}
     with _writing(folder / "studies"):
-        results.write_study(folder, name, by_run, profile.study(name).classes)
+        results.write_study(folder, name, by_run, chosen.classes)
+        if chosen.measure is not None:
+            results.write_measured(folder, name, measured)
 
 
 def learning_rate_range(
