@@ -92,6 +92,21 @@ def study(
             results.write_measured(folder, name, measured)
 
 
+def fields(profile_name: str) -> Path:
+    """Write the receptive fields of the first seed of each row that `params.yaml` names for it."""
+    params = read_params()
+    profile = params.profile(profile_name)
+    specs = [profile.row_specs(row)[0] for row in params.receptive_fields.rows]
+    histories = sweep.run_all(specs, title="receptive fields")
+    folder = results.results_folder(profile_name)
+    with _writing(folder):
+        return results.write_fields(
+            folder,
+            dict(zip(params.receptive_fields.rows, histories, strict=True)),
+            params.receptive_fields.units,
+        )
+
+
 def learning_rate_range(
     profile_name: str, workers: int | None = None, scheduler: str | None = None
 ) -> pd.DataFrame:

@@ -44,7 +44,9 @@ class Study(BaseModel):
     @classmethod
     def _is_known(cls, name: str | None) -> str | None:
         if name is not None and name not in MEASURES:
-            raise ValueError(f"{name!r} is not one of {', '.join(MEASURES)}{nearest(name, MEASURES)}")
+            raise ValueError(
+                f"{name!r} is not one of {', '.join(MEASURES)}{nearest(name, MEASURES)}"
+            )
         return name
 
 
@@ -86,6 +88,15 @@ class Profile(BaseModel):
         return {**self.table1, **study.base, **row, **changes}
 
 
+class Fields(BaseModel):
+    """Of which rows receptive fields are kept, and of how many hidden units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    rows: list[RowName]
+    units: Annotated[int, Field(ge=1, le=100)]
+
+
 class Params(BaseModel):
     """The content of `params.yaml`."""
 
@@ -93,6 +104,7 @@ class Params(BaseModel):
 
     rows: list[RowName]
     squared_error_rows: list[RowName]
+    receptive_fields: Fields
     profiles: dict[FileName, Profile]
 
     @property
@@ -135,6 +147,8 @@ def read_params(path: str | os.PathLike[str] = PARAMS) -> Params:
         raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
     if twice := [row for row in params.all_rows if params.all_rows.count(row) > 1]:
         raise InputError(f"{path}: rows: {twice[0]!r} is listed twice: remove one")
+    for row in params.receptive_fields.rows:
+        check_name(row, params.all_rows, f"{path}: receptive_fields.rows")
     for name, profile in params.profiles.items():
         for study, part in itertools.product(profile.studies, ("summary", "measured")):
             if f"{study}-{part}" in profile.studies:

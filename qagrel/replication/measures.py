@@ -43,9 +43,7 @@ def choices(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[History
     return history, pd.DataFrame(lines, columns=["batch", *names])
 
 
-def discoveries(
-    spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch
-) -> tuple[History, pd.DataFrame]:
+def discoveries(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[History, pd.DataFrame]:
     """How each class was found, a row a class, of a rule that learns by reward.
 
     Columns: class; found (the trial, from 1 over the whole run, from which on at least half of
@@ -190,9 +188,7 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def _logged(
-    spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch
-) -> tuple[History, TrialLog | None]:
+def _logged(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[History, TrialLog | None]:
     """A run and the log of its trials, where its rule learns from rewards."""
 
     def go_on(epoch: Epoch) -> None:

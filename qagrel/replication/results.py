@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from qagrel import store
 from qagrel.equivalence import equivalence
@@ -101,8 +103,26 @@ def write_measured(
         for history, table in seeds:
             if not table.empty:
                 columns = {"run": run, "seed": history.spec.seed}
-                tables.append(pd.concat([pd.DataFrame(columns, table.index), table], axis="columns"))
+                tables.append(
+                    pd.concat([pd.DataFrame(columns, table.index), table], axis="columns")
+                )
     store.write_csv(folder / "studies" / f"{name}-measured.csv", pd.concat(tables))
+
+
+def write_fields(folder: Path, histories: Mapping[str, History], n_units: int) -> Path:
+    """Write the weights from the pixels to the first hidden units, by row, in half precision.
+
+    Each array has the shape (units, pixels); `read_fields` gives them back.
+    """
+    path = folder / "receptive_fields.npz"
+    fields = {row: history.weights[0].T[:n_units] for row, history in histories.items()}
+    store.write_npz(path, {row: field.astype(np.float16) for row, field in fields.items()})
+    return path
+
+
+def read_fields(folder: Path) -> dict[str, NDArray[Any]]:
+    """The receptive fields that `write_fields` wrote: (units, pixels) by row."""
+    return store.read_npz(folder / "receptive_fields.npz")
 
 
 def network(spec: RunSpec) -> dict[str, Any]:
