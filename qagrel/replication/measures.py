@@ -32,7 +32,7 @@ def choices(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[History
     if log is None:
         return history, pd.DataFrame(columns=["batch", *names])
     right = history.right[0]  # [class, action]
-    lines = []
+    lines: list[list[int]] = []
     for target, action in zip(log.target, log.action, strict=True):
         for first in range(0, target.size, spec.batch_size):
             batch = slice(first, first + spec.batch_size)
