@@ -104,7 +104,7 @@ class Params(BaseModel):
 
     rows: list[RowName]
     squared_error_rows: list[RowName]
-    receptive_fields: Fields
+    receptive_fields: Fields = Fields(rows=[], units=1)
     profiles: dict[FileName, Profile]
 
     @property

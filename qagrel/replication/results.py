@@ -2,8 +2,8 @@
 
 ``runs/<row>.csv`` holds every epoch of every seed of a Table 1 row and ``runs/<row>-summary.csv``
 a line a seed; ``studies/<name>.csv`` and ``-summary.csv`` are the same with a column for the
-study's run, and ``-measured.csv`` is what a study measured inside its runs; ``table1.csv``, ``claims.json`` and their kin are what `write_statistics` makes of
-them.
+study's run, and ``-measured.csv`` is what a study measured inside its runs; ``table1.csv``,
+``claims.json`` and their kin are what `write_statistics` makes of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
