@@ -52,7 +52,7 @@ STATISTICS = (
     {"statistics.estimates"},
     {"statistics.rows"},
     {"statistics.paper"},
-    {"statistics.comparison", "statistics.curves"},
+    {"statistics.comparison", "statistics.curves", "statistics.mechanisms"},
     {"statistics.claims"},
     {"statistics.readings"},
     {"statistics"},
