@@ -1,5 +1,7 @@
 """What happens inside learning: values of wrong actions, how classes are found, series of rates."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -79,4 +81,5 @@ def slowing(measured: pd.DataFrame, run: str, reference: str) -> Estimate:
 
 def _log_trials(group: pd.DataFrame) -> "pd.Series[float]":
     """Logarithm of the mean trial of finding, by seed."""
-    return np.log(group.groupby("seed")["found"].mean())
+    trials: "pd.Series[float]" = group.groupby("seed")["found"].mean()
+    return trials.map(math.log)
