@@ -81,5 +81,5 @@ def slowing(measured: pd.DataFrame, run: str, reference: str) -> Estimate:
 
 def _log_trials(group: pd.DataFrame) -> "pd.Series[float]":
     """Logarithm of the mean trial of finding, by seed."""
-    trials: "pd.Series[float]" = group.groupby("seed")["found"].mean()
+    trials: pd.Series[float] = group.groupby("seed")["found"].mean()
     return trials.map(math.log)
