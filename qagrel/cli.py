@@ -380,7 +380,7 @@ def _confusion(run: "History", data: "Dataset") -> "Ints":
     """Counts of test images, [true class, selected action]."""
     import numpy as np
 
-    from qagrel.labels import are_counted, spans
+    from qagrel.labels import spans
 
     if strange := sorted(set(data.classes) - set(run.classes)):
         raise InputError(

@@ -61,7 +61,7 @@ STATISTICS = (
     {"statistics.estimates"},
     {"statistics.rows"},
     {"statistics.paper"},
-    {"statistics.comparison", "statistics.curves"},
+    {"statistics.comparison", "statistics.curves", "statistics.mechanisms"},
     {"statistics.claims", "statistics.stopping", "statistics.survival"},
     {"statistics.slowness", "statistics.verdicts"},
     {"statistics.readings"},
@@ -75,7 +75,8 @@ FIGURES = (
     {"figures"},
 )
 WING = (
-    {"experiments", "packages", "scratch", "sweep"},
+    {"measures", "packages", "scratch"},
+    {"experiments", "sweep"},
     *STATISTICS,
     *FIGURES,
     {"afresh", "results", "notebooks"},

@@ -138,6 +138,21 @@ def notebook(
 @click.command()
 @profile_option
 @replicates
+@compiles
+def fields(profile: str) -> None:
+    """Keep the weights from the pixels to some hidden units, a run a rule.
+
+    The runs are the first seeds of the rows that params.yaml names; those that are kept are not
+    trained again.
+    """
+    from qagrel.replication import commands
+
+    click.echo(f"wrote {commands.fields(profile)}")
+
+
+@click.command()
+@profile_option
+@replicates
 def report(profile: str) -> None:
     """Build the report of a profile, a PDF, from its results."""
     from qagrel.replication.report import build_report
@@ -224,4 +239,15 @@ def bench(quick: bool) -> None:
     commands.bench(quick)
 
 
-COMMANDS = (table1, study, lr_range, statistics, notebook, report, fingerprint, audit, bench)
+COMMANDS = (
+    table1,
+    study,
+    lr_range,
+    fields,
+    statistics,
+    notebook,
+    report,
+    fingerprint,
+    audit,
+    bench,
+)

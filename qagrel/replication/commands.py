@@ -71,15 +71,40 @@ def _writing(folder: Path) -> Iterator[None]:
 def study(
     name: str, profile_name: str, workers: int | None = None, scheduler: str | None = None
 ) -> None:
-    """Train the runs of a study, and write its files."""
+    """Train the runs of a study, and write its files.
+
+    A study that measures inside its runs trains them here: there is one table more.
+    """
     profile = read_params().profile(profile_name)
-    specs = profile.study_specs(name)
+    chosen, specs = profile.study(name), profile.study_specs(name)
     flat = [spec for seeds in specs.values() for spec in seeds]
-    histories = iter(sweep.run_all(flat, workers, scheduler, title=name))
-    by_run = {run: [next(histories) for _ in seeds] for run, seeds in specs.items()}
     folder = results.results_folder(profile_name)
+    if chosen.measure is None:
+        histories = iter(sweep.run_all(flat, workers, scheduler, title=name))
+        by_run = {run: [next(histories) for _ in seeds] for run, seeds in specs.items()}
+    else:
+        done = iter(sweep.measure_all(flat, chosen.measure, workers, title=name))
+        measured = {run: [next(done) for _ in seeds] for run, seeds in specs.items()}
+        by_run = {run: [each.history for each in seeds] for run, seeds in measured.items()}
     with _writing(folder / "studies"):
-        results.write_study(folder, name, by_run, profile.study(name).classes)
+        results.write_study(folder, name, by_run, chosen.classes)
+        if chosen.measure is not None:
+            results.write_measured(folder, name, measured)
+
+
+def fields(profile_name: str) -> Path:
+    """Write the receptive fields of the first seed of each row that `params.yaml` names for it."""
+    params = read_params()
+    profile = params.profile(profile_name)
+    specs = [profile.row_specs(row)[0] for row in params.receptive_fields.rows]
+    histories = sweep.run_all(specs, title="receptive fields")
+    folder = results.results_folder(profile_name)
+    with _writing(folder):
+        return results.write_fields(
+            folder,
+            dict(zip(params.receptive_fields.rows, histories, strict=True)),
+            params.receptive_fields.units,
+        )
 
 
 def learning_rate_range(

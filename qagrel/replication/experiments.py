@@ -3,15 +3,17 @@
 All their numbers live in `params.yaml`; a profile is a data set with what its size asks for.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from qagrel import store
 from qagrel.errors import InputError
+from qagrel.replication.measures import MEASURES
 from qagrel.rules import LOSSES
 from qagrel.spec import RunSpec, nearest
 
@@ -26,7 +28,8 @@ RowName = Annotated[str, Field(max_length=100)]  # and of the form that `row_fie
 class Study(BaseModel):
     """Named runs that answer one question, each with several seeds.
 
-    `classes` asks for the counts a class in its records: they are ten times as long.
+    `classes` asks for the counts a class in its records: they are ten times as long.  `measure`
+    names what is measured inside each run, by a function of `measures`, for a table of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -35,6 +38,16 @@ class Study(BaseModel):
     base: dict[str, Any]
     runs: dict[str, dict[str, Any]] = Field(min_length=1)
     classes: bool = False
+    measure: str | None = None
+
+    @field_validator("measure")
+    @classmethod
+    def _is_known(cls, name: str | None) -> str | None:
+        if name is not None and name not in MEASURES:
+            raise ValueError(
+                f"{name!r} is not one of {', '.join(MEASURES)}{nearest(name, MEASURES)}"
+            )
+        return name
 
 
 class Profile(BaseModel):
@@ -75,6 +88,15 @@ class Profile(BaseModel):
         return {**self.table1, **study.base, **row, **changes}
 
 
+class Fields(BaseModel):
+    """Of which rows receptive fields are kept, and of how many hidden units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    rows: list[RowName]
+    units: Annotated[int, Field(ge=1, le=100)]
+
+
 class Params(BaseModel):
     """The content of `params.yaml`."""
 
@@ -82,6 +104,7 @@ class Params(BaseModel):
 
     rows: list[RowName]
     squared_error_rows: list[RowName]
+    receptive_fields: Fields = Fields(rows=[], units=1)
     profiles: dict[FileName, Profile]
 
     @property
@@ -124,12 +147,15 @@ def read_params(path: str | os.PathLike[str] = PARAMS) -> Params:
         raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
     if twice := [row for row in params.all_rows if params.all_rows.count(row) > 1]:
         raise InputError(f"{path}: rows: {twice[0]!r} is listed twice: remove one")
+    for row in params.receptive_fields.rows:
+        check_name(row, params.all_rows, f"{path}: receptive_fields.rows")
     for name, profile in params.profiles.items():
-        if taken := [study for study in profile.studies if f"{study}-summary" in profile.studies]:
-            raise InputError(
-                f"{path}: profiles.{name}.studies: '{taken[0]}-summary' is the summary of "
-                f"{taken[0]!r}: give the study another name"
-            )
+        for study, part in itertools.product(profile.studies, ("summary", "measured")):
+            if f"{study}-{part}" in profile.studies:
+                raise InputError(
+                    f"{path}: profiles.{name}.studies: '{study}-{part}' is a file of {study!r}: "
+                    "give the study another name"
+                )
     for name, profile in params.profiles.items():
         if not isinstance(profile.table1.get("dataset"), str):
             raise InputError(f"{path}: profiles.{name}.table1: name a dataset")

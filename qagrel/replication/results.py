@@ -2,8 +2,8 @@
 
 ``runs/<row>.csv`` holds every epoch of every seed of a Table 1 row and ``runs/<row>-summary.csv``
 a line a seed; ``studies/<name>.csv`` and ``-summary.csv`` are the same with a column for the
-study's run; ``table1.csv``, ``claims.json`` and their kin are what `write_statistics` makes of
-them.
+study's run, and ``-measured.csv`` is what a study measured inside its runs; ``table1.csv``,
+``claims.json`` and their kin are what `write_statistics` makes of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from qagrel import store
 from qagrel.equivalence import equivalence
@@ -92,6 +94,37 @@ def write_study(
     _write(folder / "studies", name, pd.concat(epochs), pd.concat(summaries))
 
 
+def write_measured(
+    folder: Path, name: str, measured: Mapping[str, Sequence[tuple[History, pd.DataFrame]]]
+) -> None:
+    """Write what a study measured into `folder`/studies, run and seed before each line."""
+    tables = []
+    for run, seeds in measured.items():
+        for history, table in seeds:
+            if not table.empty:
+                columns = {"run": run, "seed": history.spec.seed}
+                tables.append(
+                    pd.concat([pd.DataFrame(columns, table.index), table], axis="columns")
+                )
+    store.write_csv(folder / "studies" / f"{name}-measured.csv", pd.concat(tables))
+
+
+def write_fields(folder: Path, histories: Mapping[str, History], n_units: int) -> Path:
+    """Write the weights from the pixels to the first hidden units, by row, in half precision.
+
+    Each array has the shape (units, pixels); `read_fields` gives them back.
+    """
+    path = folder / "receptive_fields.npz"
+    fields = {row: history.weights[0].T[:n_units] for row, history in histories.items()}
+    store.write_npz(path, {row: field.astype(np.float16) for row, field in fields.items()})
+    return path
+
+
+def read_fields(folder: Path) -> dict[str, NDArray[Any]]:
+    """The receptive fields that `write_fields` wrote: (units, pixels) by row."""
+    return store.read_npz(folder / "receptive_fields.npz")
+
+
 def network(spec: RunSpec) -> dict[str, Any]:
     """What a study's summary says of a run besides its name: rule, feedback, hidden, rate."""
     fields = {name: getattr(spec, name) for name in NETWORK}
@@ -127,6 +160,12 @@ def read_study(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         for _, group in lines.groupby("run"):
             statistics.summarise(group)
     return epochs, lines
+
+
+def read_measured(folder: Path, name: str) -> pd.DataFrame:
+    """What a study measured inside its runs: columns run, seed, and those of its measure."""
+    path = folder / "studies" / f"{name}-measured.csv"
+    return store.read_csv(path, {"run": str, "seed": int})
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import filelock
 import joblib
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from qagrel import history as files
@@ -37,6 +38,7 @@ from qagrel.dataset import Dataset
 from qagrel.datasets import dataset_of, load_dataset
 from qagrel.epoch import Epoch
 from qagrel.errors import InputError, say, say_once
+from qagrel.replication import measures
 from qagrel.rules import FEEDBACKS, RULES
 from qagrel.spec import RunSpec
 from qagrel.trained import History
@@ -214,13 +216,55 @@ def run(
     return history
 
 
+class Measured(NamedTuple):
+    """A run, and what was measured inside it."""
+
+    history: History
+    table: pd.DataFrame
+
+
+def measured(
+    spec: RunSpec,
+    dataset: Dataset,
+    measure: str,
+    *,
+    on_epoch: Callable[[Mapping[str, float]], object],
+    on_wait: Callable[[], None],
+) -> Measured:
+    """One run with what a measure makes of it: kept ones if there are such, as `run` does.
+
+    They are kept apart from other runs, under the sources of the measures too.
+    """
+    spec, dataset = settle(spec, dataset)
+    path = state_folder() / f"{run_key(spec, dataset)}-{measure}-{_measures_stamp()}.npz"
+    with turn(path, on_wait):
+        history = _load(path, spec, dataset) if path.with_suffix(".csv").exists() else None
+        if history is not None:
+            for row in history.rows:
+                on_epoch(row)
+        else:
+            history, table = measures.MEASURES[measure](spec, dataset, on_epoch)
+            store.write_csv(path.with_suffix(".csv"), table)
+            _keep(history, path)
+        return Measured(history, store.read_csv(path.with_suffix(".csv"), {}))
+
+
+@functools.cache
+def _measures_stamp() -> str:
+    """A hash of the code that measures."""
+    return hashlib.sha256(Path(measures.__file__).read_bytes()).hexdigest()[:8]
+
+
 def kept(spec: RunSpec, dataset: Dataset) -> History | None:
     """The finished run of a specification on this data, if it was kept.
 
     A damaged file counts for nothing, which one line on standard error says.
     """
     spec, dataset = settle(spec, dataset)
-    path = _path(spec, dataset)
+    return _load(_path(spec, dataset), spec, dataset)
+
+
+def _load(path: Path, spec: RunSpec, dataset: Dataset) -> History | None:
     if not path.exists():
         return None
     try:
@@ -287,19 +331,38 @@ def run_all(
     _end_with_dvc()
     if scheduler is None and workers is None:
         scheduler = configured_scheduler()
+    datasets = _datasets_of(specs)
+    with _Progress(specs, title) as progress:
+        if scheduler is not None:
+            return _on_cluster(specs, datasets, scheduler, progress)
+        return _on_threads(specs, datasets, _threads(specs, workers), progress, run)
+
+
+def measure_all(
+    specs: Sequence[RunSpec], measure: str, workers: int | None = None, title: str = ""
+) -> list[Measured]:
+    """`run_all` for `measured` runs, which are trained on this machine."""
+    _end_with_dvc()
+    datasets = _datasets_of(specs)
+    with _Progress(specs, title) as progress:
+        job = functools.partial(measured, measure=measure)
+        return _on_threads(specs, datasets, _threads(specs, workers), progress, job)
+
+
+def _datasets_of(specs: Sequence[RunSpec]) -> list[Dataset]:
+    """The data of each run, which fit it; and the arithmetic's hash, before there are threads."""
     unlike = {(spec.dataset, spec.grey_max): spec for spec in specs}
     loaded = {key: dataset_of(spec) for key, spec in unlike.items()}
     datasets = [loaded[spec.dataset, spec.grey_max] for spec in specs]
     for spec, dataset in zip(specs, datasets, strict=True):
         check_fit(spec, dataset)
     for spec in specs:
-        arithmetic_of(spec)  # compiled and computed once, before the threads
-    with _Progress(specs, title) as progress:
-        if scheduler is not None:
-            return _on_cluster(specs, datasets, scheduler, progress)
-        return _on_threads(
-            specs, datasets, min(workers or n_workers(), max(len(specs), 1)), progress
-        )
+        arithmetic_of(spec)  # compiled and computed once
+    return datasets
+
+
+def _threads(specs: Sequence[RunSpec], workers: int | None) -> int:
+    return min(workers or n_workers(), max(len(specs), 1))
 
 
 @functools.cache
@@ -325,8 +388,12 @@ def _watch_parent() -> None:
 
 
 def _on_threads(
-    specs: Sequence[RunSpec], datasets: Sequence[Dataset], workers: int, progress: "_Progress"
-) -> list[History]:
+    specs: Sequence[RunSpec],
+    datasets: Sequence[Dataset],
+    workers: int,
+    progress: "_Progress",
+    job: Callable[..., Any],
+) -> list[Any]:
     """Runs on threads, which share the data: the kernels release the interpreter's lock."""
     stop = threading.Event()
     threads = set()
@@ -335,7 +402,7 @@ def _on_threads(
         if stop.is_set():
             raise StoppedError
 
-    def one(i: int) -> History:
+    def one(i: int) -> Any:
         def on_epoch(_: Mapping[str, float]) -> None:
             go_on()
             progress.epoch(i)
@@ -346,9 +413,9 @@ def _on_threads(
 
         threads.add(threading.current_thread())
         go_on()
-        history = run(specs[i], datasets[i], on_epoch=on_epoch, on_wait=on_wait)
-        progress.finished(i, history.n_epochs)
-        return history
+        done = job(specs[i], datasets[i], on_epoch=on_epoch, on_wait=on_wait)
+        progress.finished(i, (done.history if isinstance(done, Measured) else done).n_epochs)
+        return done
 
     parallel = joblib.Parallel(workers, backend="threading")
     try:
