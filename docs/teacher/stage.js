@@ -66,6 +66,7 @@ class Stage {
     caption(4, 188, "second hidden layer");
     caption(4, 318, "first hidden layer, and each");
     caption(4, 331, "unit's synapses from the image");
+    caption(0, 8, "q = 1");
     svg(this.root, "line", { class: "one", x1: 0, x2: SIZE.width, y1: 10, y2: 10 });
     this.said = svg(this.root, "text", { class: "said", x: 68, y: 420 });
     this.delta = svg(this.root, "text", { class: "said", x: 332, y: 420 });
@@ -106,7 +107,7 @@ class Stage {
     const n = this.tiles.length, most = largestOf(synapses);
     this.tiles.forEach((tile, j) => tile.forEach((pixel, i) => {
       pixel.style.fill = ofSign(synapses[i * n + j]);
-      pixel.style.fillOpacity = Math.abs(synapses[i * n + j]) / most;
+      pixel.style.fillOpacity = Math.sqrt(Math.abs(synapses[i * n + j]) / most);
     }));
   }
 
@@ -166,7 +167,7 @@ class Stage {
     });
   }
 
-  /** What is said beside the image, and how all synapses hear of a surprise. */
+  /** What is said beside the image, and the surprise that all synapses hear of, if any. */
   announce(said, delta) {
     this.said.textContent = said;
     this.delta.textContent = delta === null ? "" : `δ = ${signed(delta)}`;
