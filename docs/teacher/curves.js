@@ -1,15 +1,9 @@
 "use strict";
 // What came of many trials: reward and classes found, a curve a kind of feedback.
 
-const MOST_POINTS = 400;
 const PLOT = { left: 34, right: 336, top: 10, bottom: 150 };
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
-
-function keepLast(list, item, n) {
-  list.push(item);
-  if (list.length > n) list.shift();
-}
 
 /** The outcomes of a run's last trials, and points of its curves, which thin out as they grow. */
 class Tally {
@@ -21,17 +15,19 @@ class Tally {
     this.points = [];
   }
 
-  add({ reward, label }) {
+  add(trial) {
+    const { reward, label } = trial;
     this.trials += 1;
-    keepLast(this.rewards, reward, 100);
-    if (label !== null) keepLast(this.byClass[label], reward, 10);
+    this.rewards = [...this.rewards, reward].slice(-100);
+    if (label !== null) this.byClass[label] = [...this.byClass[label], reward].slice(-10);
     if (this.trials % this.every === 0) {
       this.points.push({ trials: this.trials, reward: this.reward, found: this.found.length });
     }
-    if (this.points.length === MOST_POINTS) {
+    if (this.points.length === 400) {
       this.points = this.points.filter((_, i) => i % 2 === 1);
       this.every *= 2;
     }
+    return trial;
   }
 
   get reward() {
@@ -45,8 +41,8 @@ class Tally {
 
   toString() {
     const found = this.found.length ? ` (${this.found.join(", ")})` : "";
-    return `${this.trials.toLocaleString("en")} trial${this.trials === 1 ? "" : "s"}; reward of the last 100: `
-      + `${this.reward.toFixed(2)}; classes found: ${this.found.length} of 10${found}.`;
+    return `${this.trials.toLocaleString("en")} trial${this.trials === 1 ? "" : "s"}; reward of the `
+      + `last 100: ${this.reward.toFixed(2)}; classes found: ${this.found.length} of 10${found}.`;
   }
 }
 
@@ -72,7 +68,7 @@ function drawCurves(root, tallies, name, levels) {
   const { left, right, top, bottom } = PLOT;
   svg(root, "path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` });
   for (const [kind, { points }] of Object.entries(tallies)) {
-    const path = points.map((point) => `${x(point.trials).toFixed(1)} ${y(point[name]).toFixed(1)}`);
+    const path = points.map((p) => `${x(p.trials).toFixed(1)} ${y(p[name]).toFixed(1)}`);
     if (path.length) svg(root, "path", { class: `curve ${kind}`, d: `M${path.join("L")}` });
   }
 }

@@ -2,10 +2,10 @@
 // The reader's page: one trial phase by phase, or many at speed.
 
 const KINDS = ["symmetric", "learned", "fixed"];
-const HIDDEN = DATA.spec.hidden;
 const PAUSES = [300, 1900, 1400, 2300, 2600]; // milliseconds before the next phase
 const FRAME = 12; // milliseconds of work a frame
 
+const { hidden: HIDDEN, learning_rate: RATE, weight_range: RANGE } = DATA.spec;
 const $ = (name) => document.getElementById(name);
 const phases = [...$("phases").children];
 const stage = new Stage($("stage"), [64, ...HIDDEN, 10]);
@@ -66,12 +66,9 @@ function answer(reward) {
   $($("pause").checked ? "on" : "next").focus();
 }
 
-function copies({ weights, feedback }) {
-  return { weights: weights.map((w) => w.slice()), feedback: feedback.map((w) => w.slice()) };
-}
-
 function learn(run) {
-  scene.before = copies(run);
+  const copy = (matrices) => matrices.map((matrix) => matrix.slice());
+  scene.before = { weights: copy(run.weights), feedback: copy(run.feedback) };
   run.learn(scene.trial, scene.trial.reward);
   tallies[kind].add(scene.trial);
   scene.change = run.weights.map((after, l) => after.map((w, i) => w - scene.before.weights[l][i]));
@@ -85,8 +82,7 @@ function view(phase) {
   stage.paintImage(scene.input);
   if (phase === 0) stage.drawWeights(run);
   else stage.drawPhase(trial, phase, before ?? run, change);
-  const mark = phase > 3 ? (trial.reward ? " ✓" : " ✗") : "";
-  stage.announce(phase > 1 ? `says ${trial.winner}${mark}` : "", phase > 3 ? trial.delta : null);
+  stage.announce(phase > 1 ? verdict(trial, phase > 3) : "", phase > 3 ? trial.delta : null);
   phases.forEach((item, i) => {
     item.classList.toggle("current", phase === i + 1);
     item.querySelector("button").disabled = reached < i + 1;
@@ -98,11 +94,16 @@ function view(phase) {
   $("said").textContent = told(phase, isAsked);
 }
 
+function verdict({ winner, reward }, isGiven) {
+  return `says ${winner}${isGiven ? (reward ? " ✓" : " ✗") : ""}`;
+}
+
 /** What happens in each phase of this trial, in numbers. */
 const NOTES = [
-  ({ open }) => `${open[1].length} of ${HIDDEN[0]} and ${open[2].length} of ${HIDDEN[1]} gates of the`
-    + " two hidden layers are open.",
-  ({ winner, q, explored }) => `${explored ? "Drawn" : "Highest"}: ${winner}, q = ${q[winner].toFixed(2)}.`,
+  ({ open }) => `${open[1].length} of ${HIDDEN[0]} and ${open[2].length} of ${HIDDEN[1]} gates of`
+    + " the hidden layers are open.",
+  ({ winner, q, explored }) => `${explored ? "Drawn" : "Highest"}: `
+    + `${winner}, q = ${q[winner].toFixed(2)}.`,
   ({ signal, open }) => `${open[2].length} and ${signal[1].filter((fb) => fb !== 0).length} units`
     + " receive it.",
   ({ reward, delta, q, winner }) => `δ = ${reward} − ${q[winner].toFixed(2)} = ${signed(delta)}: `
@@ -117,13 +118,10 @@ const RECIPROCAL = {
 };
 
 function told(phase, isAsked) {
-  const { trial, label, input } = scene;
-  if (isAsked) {
-    const hint = label === null ? "" : ` (The data call it a ${label}.)`;
-    return `The network says ${trial.winner}. Right or wrong?${hint}`;
-  }
-  if (phase === 0 && !input.some((x) => x > 0)) return "Draw in the square, then press Next phase.";
-  if (phase === 0) return "A new image.";
+  const { trial, label } = scene;
+  const hint = label === null ? "" : ` (The data call it a ${label}.)`;
+  if (isAsked) return `The network says ${trial.winner}. Right or wrong?${hint}`;
+  if (phase === 0) return label === null ? "Draw, then press Next phase." : "A new image.";
   return `Phase ${phase}: ${phases[phase - 1].querySelector("button").textContent.toLowerCase()}.`;
 }
 
@@ -136,23 +134,18 @@ function paint(pixel) {
   if (pixel < 0) return;
   stop();
   if (scene.label !== null || scene.reached > 0) present(new Float32Array(64), null);
-  for (let i = 0; i < 64; i++) {
-    const distance = Math.abs((i % 8) - (pixel % 8)) + Math.abs((i >> 3) - (pixel >> 3));
-    const level = [1, 0.375][distance] ?? 0;
-    scene.input[i] = Math.max(scene.input[i], level);
-  }
+  const away = (i) => Math.abs((i % 8) - (pixel % 8)) + Math.abs((i >> 3) - (pixel >> 3));
+  scene.input = scene.input.map((level, i) => Math.max(level, [1, 0.375][away(i)] ?? 0));
   view(0);
 }
 
-const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -8, ArrowDown: 8 };
-
 function drawByKey(event) {
-  const { key } = event, step = STEPS[key];
+  const { key } = event;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -8, ArrowDown: 8 }[key];
   if (step === undefined && key !== " ") return;
   event.preventDefault();
-  const isAtEdge = Math.abs(step) === 1 && (pencil % 8) + step !== (pencil + step + 8) % 8;
   if (key === " ") paint(pencil);
-  else if (!isAtEdge && pencil + step >= 0 && pencil + step < 64) pencil += step;
+  else pencil = (pencil + step + 64) % 64;
   stage.pointAt(pencil);
 }
 
@@ -165,32 +158,29 @@ function showTallies() {
 }
 
 function step() {
-  const trial = runs[kind].step();
-  tallies[kind].add(trial);
-  return trial;
+  return tallies[kind].add(runs[kind].step());
 }
 
 /** Show what the last of many trials was, over the weights that they led to. */
 function showLast(trial) {
   stage.paintImage(trial.activity[0]);
   stage.drawWeights(runs[kind], trial);
-  stage.announce(`says ${trial.winner}${trial.reward ? " ✓" : " ✗"}`, null); // no halo: it would flicker
+  stage.announce(verdict(trial, true), null); // a halo would flicker
   showTallies();
 }
 
 function frame(now) {
-  const { since, shown } = running, speed = Number($("speed").value);
-  running.due = Math.min(running.due + (speed * (now - since)) / 1000, Math.max(1, speed / 10));
+  const speed = Number($("speed").value);
+  const due = running.due + (speed * (now - running.since)) / 1000;
   running.since = now;
   const end = performance.now() + FRAME;
-  while (running.due >= 1 && performance.now() < end) {
+  for (running.due = Math.min(due, 1 + speed / 10); running.due >= 1; running.due -= 1) {
     running.last = step();
-    running.due -= 1;
+    if (performance.now() > end) break;
   }
-  if (running.last && now - shown > (isStill.matches ? 1000 : 80)) {
+  if (running.last && now - running.shown > (isStill.matches ? 1000 : 80)) {
     showLast(running.last);
-    running.shown = now;
-    running.last = null;
+    Object.assign(running, { shown: now, last: null });
   }
   running.handle = requestAnimationFrame(frame);
 }
@@ -199,31 +189,21 @@ function start() {
   setAside();
   running = { due: 1, since: performance.now(), shown: 0, last: null };
   running.handle = requestAnimationFrame(frame);
-  showRunning();
+  $("run").textContent = "Stop";
 }
 
 function stop() {
   if (running === null) return;
   cancelAnimationFrame(running.handle);
   running = null;
-  showRunning();
+  $("run").textContent = "Run";
   presentDigit(false);
-}
-
-function showRunning() {
-  $("run").textContent = running ? "Stop" : "Run";
-  $("run").setAttribute("aria-pressed", String(running !== null));
 }
 
 /** The reader's trial makes room; what was not answered is not learnt from. */
 function setAside() {
-  clearTimeout(timer);
+  presentDigit(false);
   for (const name of ["right", "wrong", "on"]) $(name).disabled = true;
-  for (const item of phases) {
-    item.classList.remove("current");
-    item.querySelector("button").disabled = true;
-    item.querySelector(".now").textContent = "";
-  }
   $("said").textContent = "A teacher who knows the classes answers.";
 }
 
@@ -236,11 +216,11 @@ function hundred() {
 
 function turnTo(which) {
   kind = which;
-  const { hidden, learning_rate: rate, weight_range: range } = DATA.spec;
-  $("command").textContent = `spec = qagrel.RunSpec(dataset="digits", feedback="${kind}", `
-    + `hidden=(${hidden.join(", ")}),\n    learning_rate=${rate}, weight_range=${range}, `
-    + `feedback_range=${range}, batch_size=1,\n    validation_size=0, stop_checks=0, `
-    + "drop_factor=1, max_epochs=1)\nqagrel.train(spec)  # an epoch has 1,438 trials";
+  $("command").textContent = `import qagrel
+spec = qagrel.RunSpec(dataset="digits", feedback="${kind}", hidden=(${HIDDEN.join(", ")}),
+    learning_rate=${RATE}, weight_range=${RANGE}, feedback_range=${RANGE}, batch_size=1,
+    validation_size=0, stop_checks=0, drop_factor=1, max_epochs=1)
+run = qagrel.train(spec)  # an epoch has ${DATA.labels.length} trials`;
   showTallies();
   if (running === null) presentDigit();
 }
@@ -265,13 +245,9 @@ for (const choice of $("kinds").querySelectorAll("input")) {
 phases.forEach((item, i) => {
   item.querySelector("button").onclick = () => { clearTimeout(timer); view(i + 1); };
 });
-stage.image.addEventListener("keydown", drawByKey);
-stage.image.addEventListener("pointerdown", (event) => {
-  stage.image.setPointerCapture(event.pointerId);
-  paint(stage.pixelAt(event));
-});
-stage.image.addEventListener("pointermove", (event) => {
+stage.image.onkeydown = drawByKey;
+stage.image.onpointerdown = stage.image.onpointermove = (event) => {
   if (event.buttons) paint(stage.pixelAt(event));
-});
+};
 stage.pointAt(pencil);
 turnTo(kind);

@@ -53,7 +53,7 @@ class Stream {
   constructor([state, increment]) {
     this.state = BigInt(state);
     this.increment = BigInt(increment);
-    this.half = null; // of a 64-bit number whose other half was used
+    this.half = null; // of a 64-bit number whose lower half was used
   }
 
   next64() {
@@ -63,13 +63,8 @@ class Stream {
   }
 
   next32() {
-    if (this.half !== null) {
-      const half = this.half;
-      this.half = null;
-      return half;
-    }
-    const both = this.next64();
-    this.half = Number(both >> 32n);
+    const both = this.half ?? this.next64();
+    this.half = this.half === null ? both >> 32n : null;
     return Number(both & 0xffffffffn);
   }
 
@@ -189,8 +184,7 @@ class Run {
     const { spec, streams } = data;
     this.data = data;
     this.width = [64, ...spec.hidden, 10];
-    this.rate = spec.learning_rate;
-    this.kind = kind;
+    [this.rate, this.kind] = [spec.learning_rate, kind];
     this.weights = drawWeights(this.width, spec.weight_range, new Stream(streams.forward));
     this.feedback = kind === "symmetric" ? this.weights
       : drawWeights(this.width, spec.feedback_range, new Stream(streams.feedback));

@@ -49,7 +49,8 @@ class Stage {
   }
 
   unit(l, { x, y }, j) {
-    const group = svg(this.root, "g", { class: `unit layer-${l}`, transform: `translate(${x} ${y})` });
+    const group = svg(this.root, "g",
+      { class: `unit layer-${l}`, transform: `translate(${x} ${y})` });
     const body = svg(group, "circle", { class: "body", r: RADII[l] });
     if (l === 3) {
       svg(group, "text", { class: "digit", y: 4 }, String(j));
@@ -72,8 +73,9 @@ class Stage {
     this.delta = svg(this.root, "text", { class: "said", x: 332, y: 420 });
     const image = svg(this.root, "g", { class: "image", tabindex: 0, role: "application",
       "aria-label": "Image of 8 by 8 pixels: arrow keys move, space paints" });
-    svg(image, "rect", { class: "frame", x: IMAGE.left - 1, y: IMAGE.top - 1, width: 130, height: 130 });
-    this.pixels = grid(image, IMAGE.left, IMAGE.top, IMAGE.pixel);
+    const { left, top } = IMAGE;
+    svg(image, "rect", { class: "frame", x: left - 1, y: top - 1, width: 130, height: 130 });
+    this.pixels = grid(image, left, top, IMAGE.pixel);
     this.cursor = svg(image, "rect", { class: "cursor", width: 16, height: 16 });
     this.image = image;
   }
@@ -96,10 +98,9 @@ class Stage {
   paintLines(lines, values, colour) {
     const most = largestOf(values);
     lines.forEach((line, i) => {
-      const share = Math.abs(values[i]) / most;
-      line.style.stroke = typeof colour === "string" ? colour : colour(values[i]);
-      line.style.strokeOpacity = share === 0 ? 0 : 0.04 + 0.9 * share;
-      line.style.strokeWidth = 0.6 + 1.6 * share;
+      const share = Math.abs(values[i]) / most, opacity = share === 0 ? 0 : 0.04 + 0.9 * share;
+      const stroke = typeof colour === "string" ? colour : colour(values[i]);
+      Object.assign(line.style, { stroke, strokeOpacity: opacity, strokeWidth: 0.6 + 1.6 * share });
     });
   }
 
@@ -118,8 +119,8 @@ class Stage {
   /** What each unit does in a phase; before the first nothing is known. */
   paintUnits(trial, phase) {
     this.units.forEach((units, i) => {
-      const l = i + 1, isOutput = l === 3, most = largestOf(trial ? trial.activity[l] : [0]);
-      const open = new Set(trial ? trial.open[l] : []), fed = largestOf(trial ? trial.signal[l] : [0]);
+      const l = i + 1, isOutput = l === 3, open = new Set(trial ? trial.open[l] : []);
+      const [most, fed] = ["activity", "signal"].map((of) => largestOf(trial ? trial[of][l] : [0]));
       units.forEach(({ group, body, bar, feedback, gate }, j) => {
         const y = phase > 0 ? trial.activity[l][j] : 0;
         group.classList.toggle("closed", phase > 0 && !open.has(j));

@@ -2,6 +2,7 @@
 
 import runpy
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,16 +125,14 @@ def test_a_hundred_trials_have_the_bits_of_the_kernels(
 
 
 @pytest.mark.parametrize("kind", REGIMES)
-def test_epochs_have_the_bits_of_the_run_that_the_page_names(
-    narrow: Page, digits: qagrel.Dataset, kind: str
-) -> None:
+def test_epochs_have_the_bits_of_the_run_that_the_page_names(narrow: Page, kind: str) -> None:
     choose(narrow, kind)
     command = narrow.inner_text("#command").replace("max_epochs=1", "max_epochs=2")
-    names: dict[str, qagrel.RunSpec] = {"qagrel": qagrel}
-    exec(command.splitlines(keepends=False)[0] and command.rsplit("\n", 1)[0], names)
+    names: dict[str, Any] = {}
+    exec(command, names)
     assert names["spec"] == SPEC.replace(feedback=kind, max_epochs=2)
-    history = qagrel.train(names["spec"], digits)
-    narrow.evaluate("(n) => { for (let i = 0; i < n; i++) step(); }", 2 * len(digits.train_images))
+    history = names["run"]
+    narrow.evaluate("for (let i = 0; i < 2 * DATA.labels.length; i++) step();")
     assert bits(narrow, "weights") == of(history.weights)
     assert bits(narrow, "feedback") == of(history.feedback_weights)
 
@@ -142,7 +141,7 @@ def test_products_and_sums_are_fused_as_by_the_package(narrow: Page) -> None:
     """Numbers of all sizes, cancelling and halfway cases among them."""
     generator = np.random.default_rng(0)
     a, b, c = (
-        (generator.uniform(-1, 1, 6000) * 2.0 ** generator.integers(-60, 60, 6000)).astype("f4")
+        (generator.uniform(-1, 1, 6000) * 2.0 ** generator.integers(-40, 40, 6000)).astype("f4")
         for _ in range(3)
     )
     c[::3] = -(a * b)[::3]
@@ -157,7 +156,7 @@ def test_products_and_sums_are_fused_as_by_the_package(narrow: Page) -> None:
 def test_exp_is_the_package_s(narrow: Page) -> None:
     x = -(np.random.default_rng(0).random(2000) ** 4) * 745
     found = narrow.evaluate("(x) => x.map(exp)", [0.0, *x.tolist()])
-    assert found == [kernels.elementary.exp(each) for each in (0.0, *x.tolist())]
+    assert found == [kernels.elementary.exp.py_func(each) for each in (0.0, *x.tolist())]
 
 
 @pytest.mark.parametrize(("answer", "reward"), [("right", 1), ("wrong", 0)])
