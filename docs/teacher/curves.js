@@ -40,9 +40,10 @@ class Tally {
   }
 
   toString() {
-    const found = this.found.length ? ` (${this.found.join(", ")})` : "";
-    return `${this.trials.toLocaleString("en")} trial${this.trials === 1 ? "" : "s"}; reward of the `
-      + `last 100: ${this.reward.toFixed(2)}; classes found: ${this.found.length} of 10${found}.`;
+    const n = this.trials.toLocaleString("en"), { found } = this;
+    const which = found.length ? ` (${found.join(", ")})` : "";
+    return `${n} trial${n === "1" ? "" : "s"}; reward of the last 100: ${this.reward.toFixed(2)}; `
+      + `classes found: ${found.length} of 10${which}.`;
   }
 }
 

@@ -27,7 +27,7 @@ function begin(which) {
 /** Put an image before the network; a drawn one has no label. */
 function present(input, label) {
   clearTimeout(timer);
-  scene = { input, label, draws: runs[kind].next(), trial: null, phase: 0, reached: 0 };
+  scene = { input, label, trial: null, reached: 0 };
   view(0);
 }
 
@@ -51,7 +51,7 @@ function canGoOn() {
 function goOn() {
   const run = runs[kind];
   if (scene.reached === 0) {
-    scene.trial = run.show(scene.input, scene.draws);
+    scene.trial = run.show(scene.input, run.next());
     scene.trial.label = scene.label;
   }
   if (scene.reached === 4) learn(run);
@@ -78,7 +78,6 @@ function learn(run) {
 /** Show one of the phases reached. */
 function view(phase) {
   const { trial, before, change, reached } = scene, run = runs[kind];
-  scene.phase = phase;
   stage.paintImage(scene.input);
   if (phase === 0) stage.drawWeights(run);
   else stage.drawPhase(trial, phase, before ?? run, change);
@@ -98,15 +97,17 @@ function verdict({ winner, reward }, isGiven) {
   return `says ${winner}${isGiven ? (reward ? " ✓" : " ✗") : ""}`;
 }
 
+const rounded = (q) => (q < 0 ? `(${signed(q)})` : q.toFixed(2));
+
 /** What happens in each phase of this trial, in numbers. */
 const NOTES = [
   ({ open }) => `${open[1].length} of ${HIDDEN[0]} and ${open[2].length} of ${HIDDEN[1]} gates of`
     + " the hidden layers are open.",
   ({ winner, q, explored }) => `${explored ? "Drawn" : "Highest"}: `
-    + `${winner}, q = ${q[winner].toFixed(2)}.`,
+    + `${winner}, q = ${rounded(q[winner])}.`,
   ({ signal, open }) => `${open[2].length} and ${signal[1].filter((fb) => fb !== 0).length} units`
     + " receive it.",
-  ({ reward, delta, q, winner }) => `δ = ${reward} − ${q[winner].toFixed(2)} = ${signed(delta)}: `
+  ({ reward, delta, q, winner }) => `δ = ${reward} − ${rounded(q[winner])} = ${signed(delta)}: `
     + `${delta > 0 ? "better" : "worse"} than expected.`,
   () => `${sum(scene.change.map((l) => l.filter((c) => c !== 0).length))} of `
     + `${sum(scene.change.map((l) => l.length))} synapses change. ${RECIPROCAL[kind]}`,
@@ -202,8 +203,7 @@ function stop() {
 
 /** The reader's trial makes room; what was not answered is not learnt from. */
 function setAside() {
-  presentDigit(false);
-  for (const name of ["right", "wrong", "on"]) $(name).disabled = true;
+  present(new Float32Array(64), null);
   $("said").textContent = "A teacher who knows the classes answers.";
 }
 

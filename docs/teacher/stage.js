@@ -67,7 +67,7 @@ class Stage {
     caption(4, 188, "second hidden layer");
     caption(4, 318, "first hidden layer, and each");
     caption(4, 331, "unit's synapses from the image");
-    caption(0, 8, "q = 1");
+    caption(31, 8, "q = 1");
     svg(this.root, "line", { class: "one", x1: 0, x2: SIZE.width, y1: 10, y2: 10 });
     this.said = svg(this.root, "text", { class: "said", x: 68, y: 420 });
     this.delta = svg(this.root, "text", { class: "said", x: 332, y: 420 });

@@ -40,7 +40,9 @@ def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     faults: list[str] = []
     opened.on("console", lambda message: faults.append(message.text))
     opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("request", lambda asked: asked.url[:5] in ("file:", "data:") or faults.append(asked.url))
+    opened.on(
+        "request", lambda asked: asked.url[:5] in ("file:", "data:") or faults.append(asked.url)
+    )
     opened.goto(PAGE)
     yield opened
     context.close()
@@ -175,12 +177,35 @@ def test_a_trial_goes_through_its_phases_by_keyboard(page: Page, answer: str, re
     for phase in "345":
         assert shown() == phase
         page.keyboard.press("Enter")
-    value = page.evaluate("scene.trial.q[scene.trial.winner]")
-    sign = "−" if reward < value else "+"
-    expect(page.locator("#phases li").nth(3)).to_contain_text(f"δ = {reward} − ")
-    expect(page.locator("#phases li").nth(3)).to_contain_text(f"{sign}{abs(reward - value):.2f}")
+    told = page.locator("#phases li").nth(3)
+    delta = reward - page.evaluate("scene.trial.q[scene.trial.winner]")
+    expect(told).to_contain_text(f"δ = {reward} − ")
+    expect(told).to_contain_text(f"= {'−' if delta < 0 else '+'}{abs(delta):.2f}")
     expect(page.locator("#tally")).to_contain_text(f"1 trial; reward of the last 100: {reward}.00")
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_phases_follow_by_themselves_but_for_the_answer(chromium: Browser) -> None:
+    page = chromium.new_page(offline=True, reduced_motion="no-preference")
+    page.clock.install()
+    page.goto(PAGE)
+    page.clock.run_for(60_000)
+    assert page.get_attribute("#stage", "data-phase") == "2"
+    page.click("#right")
+    assert page.get_attribute("#stage", "data-phase") == "3"
+    page.clock.run_for(60_000)
+    assert page.get_attribute("#stage", "data-phase") == "5"
+    assert page.evaluate("runs.symmetric.trials") == 1
+    page.close()
+
+
+def test_a_trial_without_an_answer_leaves_no_trace(narrow: Page) -> None:
+    for button in ("#on", "#on", "#next", "#on", "#hundred"):
+        narrow.click(button)
+    found = bits(narrow, "weights")
+    narrow.click("#anew")
+    narrow.click("#hundred")
+    assert bits(narrow, "weights") == found
 
 
 def test_what_changed_is_what_the_picture_shows(narrow: Page) -> None:
