@@ -1,7 +1,6 @@
 "use strict";
 // What came of many trials: reward and classes found, a curve a kind of feedback.
 
-const PLOT = { left: 34, right: 336, top: 10, bottom: 150 };
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
@@ -50,14 +49,15 @@ class Tally {
 /** Draw one of the numbers of all tallies; levels are the ticks of its axis, the last on top. */
 function drawCurves(root, tallies, name, levels) {
   const last = Math.max(200, ...Object.values(tallies).map((tally) => tally.trials));
-  const x = (trials) => PLOT.left + ((PLOT.right - PLOT.left) * trials) / last;
-  const y = (value) => PLOT.bottom - ((PLOT.bottom - PLOT.top) * value) / levels.at(-1);
+  const [left, right, top, bottom] = [34, 336, 10, 150];
+  const x = (trials) => left + ((right - left) * trials) / last;
+  const y = (value) => bottom - ((bottom - top) * value) / levels.at(-1);
   root.replaceChildren();
   root.setAttribute("viewBox", "0 0 360 182");
   for (const level of levels) {
     const at = y(level);
-    svg(root, "line", { class: "level", x1: PLOT.left, x2: PLOT.right, y1: at, y2: at });
-    svg(root, "text", { x: PLOT.left - 5, y: at + 4, "text-anchor": "end" }, String(level));
+    svg(root, "line", { class: "level", x1: left, x2: right, y1: at, y2: at });
+    svg(root, "text", { x: left - 5, y: at + 4, "text-anchor": "end" }, String(level));
   }
   const power = 10 ** Math.floor(Math.log10(last));
   const step = last < 2 * power ? power / 2 : last < 5 * power ? power : 2 * power;
@@ -65,8 +65,7 @@ function drawCurves(root, tallies, name, levels) {
     const text = trials.toLocaleString("en");
     svg(root, "text", { x: x(trials), y: 165, "text-anchor": "middle" }, text);
   }
-  svg(root, "text", { x: (PLOT.left + PLOT.right) / 2, y: 179, "text-anchor": "middle" }, "trials");
-  const { left, right, top, bottom } = PLOT;
+  svg(root, "text", { x: (left + right) / 2, y: 179, "text-anchor": "middle" }, "trials");
   svg(root, "path", { class: "axis", d: `M${left} ${top}V${bottom}H${right}` });
   for (const [kind, { points }] of Object.entries(tallies)) {
     const path = points.map((p) => `${x(p.trials).toFixed(1)} ${y(p[name]).toFixed(1)}`);

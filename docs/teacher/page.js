@@ -1,7 +1,6 @@
 "use strict";
 // The reader's page: one trial phase by phase, or many at speed.
 
-const KINDS = ["symmetric", "learned", "fixed"];
 const PAUSES = [300, 1900, 1400, 2300, 2600]; // milliseconds before the next phase
 const FRAME = 12; // milliseconds of work a frame
 
@@ -113,7 +112,7 @@ const NOTES = [
     + `${sum(scene.change.map((l) => l.length))} synapses change. ${RECIPROCAL[kind]}`,
 ];
 const RECIPROCAL = {
-  symmetric: "Those that lead down are the same.",
+  symmetric: "Those that lead down are the same ones.",
   learned: "Those that lead down change by the same amounts.",
   fixed: "Those that lead down stay as they are.",
 };
@@ -173,7 +172,6 @@ function showLast(trial) {
 function frame(now) {
   const speed = Number($("speed").value);
   const due = running.due + (speed * (now - running.since)) / 1000;
-  running.since = now;
   const end = performance.now() + FRAME;
   for (running.due = Math.min(due, 1 + speed / 10); running.due >= 1; running.due -= 1) {
     running.last = step();
@@ -183,7 +181,7 @@ function frame(now) {
     showLast(running.last);
     Object.assign(running, { shown: now, last: null });
   }
-  running.handle = requestAnimationFrame(frame);
+  Object.assign(running, { since: now, handle: requestAnimationFrame(frame) });
 }
 
 function start() {
@@ -209,9 +207,7 @@ function setAside() {
 
 function hundred() {
   setAside();
-  let last;
-  for (let i = 0; i < 100; i++) last = step();
-  showLast(last);
+  showLast(Array.from({ length: 100 }, step).at(-1));
 }
 
 function turnTo(which) {
@@ -227,7 +223,7 @@ run = qagrel.train(spec)  # an epoch has ${DATA.labels.length} trials`;
 
 // --- at the start ----------------------------------------------------------------------------
 
-KINDS.forEach(begin);
+["symmetric", "learned", "fixed"].forEach(begin);
 $("pause").checked = isStill.matches;
 $("right").onclick = () => answer(1);
 $("wrong").onclick = () => answer(0);
