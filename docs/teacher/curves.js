@@ -1,7 +1,6 @@
 "use strict";
 // What came of many trials: reward and classes found, a curve a kind of feedback.
 
-
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
 /** The outcomes of a run's last trials, and points of its curves, which thin out as they grow. */

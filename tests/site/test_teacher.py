@@ -140,17 +140,20 @@ def test_epochs_have_the_bits_of_the_run_that_the_page_names(narrow: Page, kind:
 
 
 def test_products_and_sums_are_fused_as_by_the_package(narrow: Page) -> None:
-    """Numbers of all sizes, cancelling and halfway cases among them."""
+    """Numbers of all sizes: some cancel, some are a little off the middle between two others."""
     generator = np.random.default_rng(0)
-    a, b, c = (
-        (generator.uniform(-1, 1, 6000) * 2.0 ** generator.integers(-40, 40, 6000)).astype("f4")
-        for _ in range(3)
-    )
-    c[::3] = -(a * b)[::3]
-    c[1::3] = ((a * b) * np.float32(2.0**24))[1::3]
-    a[1::30], b[1::30], c[1::30] = 1 + 2.0**-12, 1 + 2.0**-12, 2.0**-30
+    a, b, c = generator.uniform(-1, 1, (3, 6000)) * 2.0 ** generator.integers(-40, 40, (3, 6000))
+    c[::3] = (-a * b)[::3]
+    sign, scale = np.sign(a[1::3]), 2.0 ** np.round(np.log2(np.abs(b[1::3])))
+    a[1::3] = sign * 2.0**-12 * (1 + 2.0**-23)
+    b[1::3] = scale * 2.0**-12 * (1 - 2.0**-23)  # their product is just below half of c's last bit
+    c[1::3] = scale * (1 + 2.0**-23 * generator.integers(1, 2**23, sign.size))
+    c[1::3] *= generator.choice([-1, 1], sign.size)
+    a, b, c = (numbers.astype("f4") for numbers in (a, b, c))
     expected = kernels.vectors.PLAIN["fma"](a, b, c)
-    given = [values.astype(float).tolist() for values in (a, b, c)]
+    rounded_twice = (a.astype("f8") * b + c).astype("f4")
+    assert np.mean(rounded_twice[1::3] != expected[1::3]) > 0.3
+    given = [numbers.astype("f8").tolist() for numbers in (a, b, c)]
     found = narrow.evaluate("([a, b, c]) => a.map((each, i) => fma(each, b[i], c[i]))", given)
     assert np.array(found, "f4").tobytes() == expected.tobytes()
 
