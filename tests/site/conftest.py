@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from helpers import ROOT
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
+PATIENCE = 120_000  # milliseconds, for machines that have much else to do
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 
 
@@ -33,9 +34,10 @@ def chromium() -> Iterator[Browser]:
     """The browser of the distribution, without a window."""
     found = [path for path in BROWSERS if Path(path).exists()]
     assert found, "there is no Chromium: apt-get install chromium"
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found[0], args=["--no-sandbox", "--allow-file-access-from-files"]
+            executable_path=found[0], args=["--no-sandbox"], timeout=PATIENCE
         )
         yield browser
         browser.close()
