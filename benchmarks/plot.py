@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmarks import report
 from benchmarks.cases import name_of
@@ -39,15 +39,19 @@ def draw(results: dict[str, Any], out: Path) -> None:
     mosaic: list[Any] = [["speed"] * len(batches), batches, ["phases"] * len(batches)]
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(7.2, 7.2), layout="constrained")
-        rows = figure.subplot_mosaic(mosaic, height_ratios=[3, 3, 1])
+        rows = figure.subplot_mosaic(mosaic, height_ratios=[3, 2.6, 1])
         draw_speed(rows["speed"], results["speed"])
         for batch_size in batches:
             if batch_size != batches[0]:
                 rows[batch_size].sharey(rows[batches[0]])
+                rows[batch_size].tick_params(labelleft=False)
             given = [case for case in results["grid"] if case["batch_size"] == batch_size]
             draw_grid(rows[batch_size], given)
         rows[batches[0]].set_ylabel("Time of the fastest peer\nover that of qagrel")
-        rows[batches[0]].legend(frameon=False, title="Hidden layers")
+        handles = rows[batches[0]].get_legend_handles_labels()
+        rows[batches[-1]].legend(
+            *handles, title="Hidden\nlayers", frameon=False, loc="upper left", bbox_to_anchor=(1, 1)
+        )
         draw_phases(rows["phases"], results)
         for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
             file = io.BytesIO()
@@ -65,9 +69,9 @@ def draw_speed(axes: Axes, cases: list[dict[str, Any]]) -> None:
             draw_medians(axes, places, seconds, fmt=marker, color=colour, label=name)
     axes.set_xticks(range(len(cases)), [_tick(case) for case in cases])
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel("Seconds an epoch")
-    axes.legend(frameon=False, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1))
+    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 
 
 def _tick(case: dict[str, Any]) -> str:
@@ -100,10 +104,11 @@ def draw_grid(axes: Axes, cases: list[dict[str, Any]]) -> None:
             draw_medians(axes, list(places), list(ratios), **style)
     axes.axhline(1, color="#888888", ls="--", lw=1)
     axes.set(xscale="log", yscale="log", title=f"Batch {cases[0]['batch_size']}")
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     widths = sorted({case["hidden"][0] for case in cases})
-    axes.set_xticks(widths, [f"{width:,}" for width in widths])
+    axes.set_xticks(widths, [f"{width:,}" for width in widths], rotation=60)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("Units in each hidden layer")
 
@@ -123,7 +128,7 @@ def draw_phases(axes: Axes, results: dict[str, Any]) -> None:
         axes.plot(
             [floor] * 2, [y - 0.4, y + 0.4], color="black", lw=2, label=None if y else "floor"
         )
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), [label.replace(", ", "\n") for label in labels])
     axes.invert_yaxis()
     axes.set_xlabel("Percent of an epoch of qagrel")
     axes.legend(frameon=False, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1))
