@@ -4,7 +4,6 @@ The unit of the selected action sends delta down, the others nothing; `tf.Gradie
 through the ReLU layers.  An epoch is one graph, so that Python runs no batch.
 """
 
-import numpy as np
 import tensorflow as tf
 
 from benchmarks.problem import Draws, Problem
@@ -35,14 +34,15 @@ class KerasPeer:
         self.model = tf.keras.Sequential([inputs, *layers])
         self.model.set_weights(problem.weights)
         self.variables = [weights.value for weights in self.model.trainable_variables]
+        compiles = spec.batch_size < 30  # XLA: large products are no faster by it
+        self.train = tf.function(self.learn, jit_compile=compiles)
 
     def epoch(self, draws: Draws) -> int:
         """Train on the samples of `draws`; returns how many choices were wrong."""
         batches = [tf.reshape(array, (-1, self.spec.batch_size)) for array in draws]
         return int(self.train(*batches))
 
-    @tf.function(reduce_retracing=True)
-    def train(self, order: tf.Tensor, explore: tf.Tensor, choose: tf.Tensor) -> tf.Tensor:
+    def learn(self, order: tf.Tensor, explore: tf.Tensor, choose: tf.Tensor) -> tf.Tensor:
         """Learn from all batches; returns how many choices were wrong."""
         explores, wrong = explore < self.spec.epsilon, tf.constant(0, tf.int64)
         for k in tf.range(tf.shape(order)[0]):
@@ -78,4 +78,4 @@ class KerasPeer:
 
     def weights(self) -> list[Floats]:
         """The present weights, copied."""
-        return [np.array(weights) for weights in self.variables]
+        return [weights.numpy().copy() for weights in self.variables]
