@@ -13,7 +13,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 ROOT = Path(__file__).parent.parent
-RELEASE = "b6b514ee"
+RELEASE = "b6b514e"
 PARTS = {  # file, what stands there once or more, and what stands there without the part
     "fused products": (
         "vectors.py",

@@ -1,6 +1,7 @@
 """The benchmark compares what learns the same, and says what it measured."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -106,8 +107,8 @@ def test_the_profiled_kernel_is_the_kernel() -> None:
 def test_a_taught_network_is_where_others_start(tmp_path: Path) -> None:
     spec = problem_of(precision="float32", weight_range=0.3).spec
     task: Any = {"spec": spec.model_dump(mode="json"), "path": str(tmp_path / "start.npz")}
-    (answer,) = worker.teach(rates=[1e-9, 0.5, 1.0], **task)
-    assert answer["rate"] == 0.5  # at the first it learns nothing
+    (answer,) = worker.teach(rates=[1e-9, 1.0, 2.0], **task)
+    assert answer["rate"] == 1.0  # at the first it learns nothing
     start = make_problem(spec, start=task["path"])
     assert [w.shape for w in start.weights] == [(64, 30), (30, 20), (20, 10)]
     assert not np.array_equal(start.weights[0], make_problem(spec).weights[0])
@@ -249,6 +250,17 @@ def test_where_git_or_the_release_is_missing_that_is_said(
     assert versions.release(tmp_path) == f"commit {versions.RELEASE} is not in this clone"
     monkeypatch.setenv("PATH", "")
     assert versions.release(tmp_path) == "Git is not installed"
+
+
+def test_the_last_release_is_taken_from_git(tmp_path: Path) -> None:
+    command = ["git", "-C", str(versions.ROOT), "rev-parse", "--is-shallow-repository"]
+    asked = subprocess.run(command, capture_output=True, text=True) if shutil.which("git") else None
+    if asked is None or asked.stdout != "false\n":
+        pytest.skip("the history is not here: there is no Git, or this is no whole clone")
+    assert versions.release(tmp_path) is None
+    kernels = Path("qagrel", "kernels", "loops.py")
+    assert (tmp_path / kernels).read_bytes() != (versions.ROOT / kernels).read_bytes()
+    assert (tmp_path / "benchmarks" / "worker.py").exists()
 
 
 @where_compiled("two versions of compiled kernels")
