@@ -54,7 +54,7 @@ class Plan:
 
 FULL = Plan(
     rounds=11,
-    few=5,
+    few=7,
     share=1.0,
     speed=(*cases.PAPER_CASES, *cases.WIDE_CASES),
     grid=cases.GRID,

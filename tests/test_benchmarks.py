@@ -104,6 +104,7 @@ def test_the_profiled_kernel_is_the_kernel() -> None:
     assert min(seconds.values()) > 0
 
 
+@where_compiled("thousands of trials")
 def test_a_taught_network_is_where_others_start(tmp_path: Path) -> None:
     spec = problem_of(precision="float32", weight_range=0.3).spec
     task: Any = {"spec": spec.model_dump(mode="json"), "path": str(tmp_path / "start.npz")}
