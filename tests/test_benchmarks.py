@@ -404,7 +404,7 @@ def test_without_an_environment_the_script_says_so_in_a_line(tmp_path: Path) -> 
         [sys.executable, "-I", "-S", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith("benchmark: no numpy in this environment: 'make bench' sets")
+    assert done.stderr.startswith("benchmark: no matplotlib in this environment: 'make bench' sets")
 
 
 def test_the_results_of_others_are_not_replaced(tmp_path: Path) -> None:
