@@ -386,6 +386,27 @@ def test_the_figure_is_the_same_bytes_each_time(tmp_path: Path) -> None:
         assert first == second
 
 
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_a_small_benchmark_runs_from_beginning_to_end(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [peers.OURS, peers.NUMPY]
+    monkeypatch.setattr(peers, "HOMES", {name: peers.HOMES[name] for name in names})
+    case, few = cases.MAIN, {"rounds": 2, "few": 1, "share": 0.01}
+    plan = measures.Plan(
+        **few, speed=(case,), grid=cases.GRID[1:2], avx2=(case,), parts=(case,), profiled=(case,)
+    )
+    run.run(plan, quick=True, out=tmp_path / "small.json")
+    results = json.loads((tmp_path / "small.json").read_text())
+    assert [list(c["contenders"]) for c in (*results["speed"], *results["grid"])] == [names] * 2
+    (parts,) = results["parts"]
+    assert len({*parts["kernels"].values()}) == 1 + len(versions.PARTS)
+    assert (tmp_path / "small.md").read_text() == report.tables(results) + "\n"
+    assert (tmp_path / "small.png").exists()
+    assert list((state / "bench").iterdir()) == []
+
+
 SCRIPT = Path(run.__file__)
 
 
