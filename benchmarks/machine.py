@@ -8,11 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "torch", "jax", "jaxlib")
+PACKAGES = (
+    *("numpy", "scipy", "numba", "llvmlite"),
+    *("torch", "jax", "jaxlib", "tensorflow", "tensorflow-cpu", "keras"),
+)
 
 
 def describe(root: Path) -> dict[str, Any]:
-    """Processor, system, versions, load at the start, and the kernels' source by its hash."""
+    """Processor, system, versions, and the sources by their hashes."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if line]))
     flags = cpu.get("flags", "").split()
@@ -25,8 +28,8 @@ def describe(root: Path) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "load_before": os.getloadavg()[0],
         "kernels_sha256": _hash((root / "qagrel/kernels").glob("*.py")),
+        "benchmarks_sha256": _hash((root / "benchmarks").rglob("*.py")),
     }
 
 

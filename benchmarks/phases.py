@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from benchmarks.peers.ours import Ours, kernel_draws, trained_problem
-from benchmarks.problem import Draws, Problem
+from benchmarks.peers.ours import Ours, kernel_draws
+from benchmarks.problem import Draws, make_problem
 from qagrel.kernels import rule
 from qagrel.network import Ints
 from qagrel.spec import RunSpec
@@ -60,9 +60,9 @@ def train_timed(run: Ours, draws: Draws) -> dict[str, float]:
     return dict(zip(PHASES, (spent / 1e9).tolist(), strict=True))
 
 
-def profile(spec: RunSpec, n_samples: int, rounds: int) -> dict[str, Any]:
+def profile(spec: RunSpec, n_samples: int, start: str | None, rounds: int) -> dict[str, Any]:
     """Median seconds of each phase of an epoch."""
-    problem: Problem = trained_problem(spec)
+    problem = make_problem(spec, start=start)
     run = Ours(problem)
     laps = [train_timed(run, problem.draws(epoch, n_samples)) for epoch in range(rounds + 1)]
     return {phase: float(np.median([lap[phase] for lap in laps[1:]])) for phase in PHASES}

@@ -1,4 +1,4 @@
-"""The benchmark as a figure: peers, cost over batch size, width and depth, and phases."""
+"""The benchmark as a figure: all peers, the fastest of them over sizes, and phases."""
 
 import io
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmarks import report
-from benchmarks.peers import AUTOGRAD, BY_HAND, JAX, NUMPY, OURS
+from benchmarks.cases import name_of
+from benchmarks.peers import AUTOGRAD, BY_HAND, JAX, KERAS, NUMPY, OURS
 from qagrel import store
 
 COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers too; and a marker each
@@ -19,7 +20,10 @@ COLOURS = {  # of Okabe and Ito, told apart by colour-blind readers too; and a m
     NUMPY: ("#009E73", "^"),
     BY_HAND: ("#E69F00", "D"),
     AUTOGRAD: ("#D55E00", "v"),
+    KERAS: ("#CC79A7", "P"),
 }
+DEPTHS = (("#56B4E9", "o"), ("#0072B2", "s"), ("#000000", "D"))
+PHASES = ("#CC79A7", "#56B4E9", "#F0E442", "#E69F00", "#009E73")
 STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -27,28 +31,27 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "qagrel",
 }
-AXES = {
-    "batch_size": "Batch size",
-    "width": "Units in each of two hidden layers",
-    "depth": "Hidden layers of 300 units",
-}
-MOSAIC: list[Any] = [
-    ["speed"] * 3,
-    list(AXES),
-    ["phases"] * 3,
-]
 
 
 def draw(results: dict[str, Any], out: Path) -> None:
     """Write the figure beside `out`, as PNG and SVG."""
+    batches = sorted({case["batch_size"] for case in results["grid"]})
+    mosaic: list[Any] = [["speed"] * len(batches), batches, ["phases"] * len(batches)]
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(7.2, 7.2), layout="constrained")
-        rows = figure.subplot_mosaic(MOSAIC, height_ratios=[3, 3, 1.2])
+        rows = figure.subplot_mosaic(mosaic, height_ratios=[3, 2.6, 1])
         draw_speed(rows["speed"], results["speed"])
-        for axis, label in AXES.items():
-            if axis != "batch_size":
-                rows[axis].sharey(rows["batch_size"])
-            draw_curve(rows[axis], results["curves"][axis], label)
+        for batch_size in batches:
+            if batch_size != batches[0]:
+                rows[batch_size].sharey(rows[batches[0]])
+                rows[batch_size].tick_params(labelleft=False)
+            given = [case for case in results["grid"] if case["batch_size"] == batch_size]
+            draw_grid(rows[batch_size], given)
+        rows[batches[0]].set_ylabel("Time of the fastest peer\nover that of qagrel")
+        handles = rows[batches[0]].get_legend_handles_labels()
+        rows[batches[-1]].legend(
+            *handles, title="Hidden\nlayers", frameon=False, loc="upper left", bbox_to_anchor=(1, 1)
+        )
         draw_phases(rows["phases"], results)
         for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
             file = io.BytesIO()
@@ -58,56 +61,74 @@ def draw(results: dict[str, Any], out: Path) -> None:
 
 def draw_speed(axes: Axes, cases: list[dict[str, Any]]) -> None:
     """Seconds an epoch of every contender: medians, with whiskers at the quartiles."""
-    for name, (colour, marker) in COLOURS.items():
-        found = [(i, c["contenders"][name]) for i, c in enumerate(cases) if name in c["contenders"]]
-        if not found:
-            continue
-        offset = (list(COLOURS).index(name) - 2) * 0.12
-        seconds = [timing["seconds"] for _, timing in found]
-        median = [s["median"] for s in seconds]
-        below = [s["median"] - s["q1"] for s in seconds]
-        above = [s["q3"] - s["median"] for s in seconds]
-        places = [i + offset for i, _ in found]
-        axes.errorbar(places, median, [below, above], fmt=marker, color=colour, ms=4, label=name)
-    labels = [f"784-{'-'.join(map(str, c['hidden']))}-10\nbatch {c['batch_size']}" for c in cases]
-    axes.set_xticks(range(len(cases)), labels)
+    for i, (name, (colour, marker)) in enumerate(COLOURS.items()):
+        found = [(x, c["contenders"][name]) for x, c in enumerate(cases) if name in c["contenders"]]
+        if found:
+            places = [x + (i - 2.5) * 0.11 for x, _ in found]
+            seconds = [timing["seconds"] for _, timing in found]
+            draw_medians(axes, places, seconds, fmt=marker, color=colour, label=name)
+    axes.set_xticks(range(len(cases)), [_tick(case) for case in cases])
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel("Seconds an epoch")
-    axes.legend(frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1))
+    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 
 
-def draw_curve(axes: Axes, points: list[dict[str, Any]], label: str) -> None:
-    """Picoseconds a multiply-add over one of the network's sizes.
+def _tick(case: dict[str, Any]) -> str:
+    end = "" if case["trained"] else "\nuntrained"
+    return f"{name_of(case['hidden'])}\nbatch {case['batch_size']}{end}"
 
-    Dense multiply-adds for all; dashed, for ours, those that are needed.
-    """
-    places = [point["at"] for point in points]
-    for name, kind, line in [(OURS, "rows", "--"), *((name, "dense", "-") for name in COLOURS)]:
-        if name not in points[0]["contenders"]:
-            continue
-        cost = [
-            1e12 * point["contenders"][name]["seconds"]["median"] / point["multiply_adds"][kind]
-            for point in points
-        ]
-        colour, marker = COLOURS[name]
-        axes.plot(places, cost, line, color=colour, marker=marker, ms=4, lw=1)
-    axes.set(xscale="log", yscale="log")
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.set_xticks(places, [str(place) for place in places], rotation=60)
+
+def draw_medians(
+    axes: Axes, places: list[Any], spreads: list[dict[str, float]], **style: Any
+) -> None:
+    """Points at medians, with whiskers at the quartiles."""
+    median = [s["median"] for s in spreads]
+    below = [s["median"] - s["q1"] for s in spreads]
+    above = [s["q3"] - s["median"] for s in spreads]
+    axes.errorbar(places, median, [below, above], ms=4, lw=1, **style)
+
+
+def draw_grid(axes: Axes, cases: list[dict[str, Any]]) -> None:
+    """How many times as long the fastest peer takes, over width, a line a depth."""
+    depths = sorted({len(case["hidden"]) for case in cases})
+    for depth, (colour, marker) in zip(depths, DEPTHS, strict=False):
+        points = []
+        for case in cases:
+            fastest = report.fastest_peer(case)
+            if len(case["hidden"]) == depth and fastest:
+                points.append((case["hidden"][0], case["contenders"][fastest]["ratio"]))
+        if points:
+            places, ratios = zip(*points, strict=True)
+            style = {"fmt": f"{marker}-", "color": colour, "label": str(depth)}
+            draw_medians(axes, list(places), list(ratios), **style)
+    axes.axhline(1, color="#888888", ls="--", lw=1)
+    axes.set(xscale="log", yscale="log", title=f"Batch {cases[0]['batch_size']}")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    widths = sorted({case["hidden"][0] for case in cases})
+    axes.set_xticks(widths, [f"{width:,}" for width in widths], rotation=60)
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(label)
-    axes.set_ylabel("ps a multiply-add")
+    axes.set_xlabel("Units in each hidden layer")
 
 
 def draw_phases(axes: Axes, results: dict[str, Any]) -> None:
-    """Milliseconds an epoch by phase, end to end, and the floor."""
-    colours = ("#CC79A7", "#56B4E9", "#F0E442", "#E69F00", "#009E73", "#0072B2", "#D55E00")
-    begin = 0.0
-    for i, (phase, seconds) in enumerate(results["phases"].items()):
-        axes.barh(0, 1000 * seconds, left=begin, color=colours[i % len(colours)], label=phase)
-        begin += 1000 * seconds
-    floor = 1000 * report.floor_of(results, [300, 100])["floor"]
-    axes.axvline(floor, color="black", ls="--", lw=1, label="floor")
-    axes.set_yticks([])
-    axes.set_xlabel("Milliseconds an epoch (784-300-100-10, batch 100)")
-    axes.legend(frameon=False, ncols=8, loc="lower center", bbox_to_anchor=(0.5, 1))
+    """The share of each phase in an epoch, and a mark where the floor is: a bar a network."""
+    labels = list(results["phases"])
+    for y, label in enumerate(labels):
+        begin, total = 0.0, sum(results["phases"][label].values())
+        for colour, (phase, seconds) in zip(PHASES, results["phases"][label].items(), strict=False):
+            share = 100 * seconds / total
+            name = phase if y == 0 else None
+            axes.barh(y, share, left=begin, color=colour, height=0.6, label=name)
+            begin += share
+        found = report.floor_of(results, label)
+        floor = 100 * found["floor"] / found["reached"]
+        axes.plot(
+            [floor] * 2, [y - 0.4, y + 0.4], color="black", lw=2, label=None if y else "floor"
+        )
+    axes.set_yticks(range(len(labels)), [label.replace(", ", "\n") for label in labels])
+    axes.invert_yaxis()
+    axes.set_xlabel("Percent of an epoch of qagrel")
+    axes.legend(frameon=False, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1))

@@ -73,9 +73,14 @@ class Contender(Protocol):
         ...
 
 
-def make_problem(spec: RunSpec, dataset: Dataset | None = None) -> Problem:
-    """A problem that starts from the initial weights of Section 3."""
+def make_problem(
+    spec: RunSpec, dataset: Dataset | None = None, start: str | None = None
+) -> Problem:
+    """A problem that starts from the initial weights of Section 3, or from those of a file."""
     dataset = load_dataset(spec.dataset) if dataset is None else dataset
+    if start is not None:
+        with np.load(start) as given:
+            return Problem(spec, dataset, [given[name] for name in given])
     widths = (dataset.train_images.shape[1], *spec.hidden, dataset.n_classes)
     generator = np.random.default_rng(spec.seed)
     weights = network.draw_weights(widths, spec.weight_range, generator, spec.precision)

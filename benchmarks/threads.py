@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
-from benchmarks.peers.ours import Ours, trained_problem
-from benchmarks.problem import Draws
+from benchmarks.peers.ours import Ours
+from benchmarks.problem import Draws, make_problem
 from qagrel.spec import RunSpec
 
 
-def compare(spec: RunSpec, n_samples: int, rounds: int) -> dict[str, Any]:
+def compare(spec: RunSpec, n_samples: int, start: str | None, rounds: int) -> dict[str, Any]:
     """Seconds of one run and of two at once, in turn: {"one": [...], "two": [...]}."""
-    problem = trained_problem(spec)
+    problem = make_problem(spec, start=start)
     runs = [Ours(problem), Ours(problem)]
     runs[1].images = runs[0].images  # one copy of the data, as in the package
     seconds: dict[str, list[float]] = {"one": [], "two": []}

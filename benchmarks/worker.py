@@ -24,18 +24,38 @@ def main() -> None:
         print(json.dumps(answer), flush=True)
 
 
-def epochs(contender: str, spec: dict[str, Any], n_samples: int) -> Iterator[Answer]:
+def teach(spec: dict[str, Any], rates: list[float], path: str) -> Iterator[Answer]:
+    """Train a network to some skill and put its weights into a file: where others start."""
+    import numpy as np
+
+    from benchmarks.floor import count
+    from benchmarks.peers.ours import teach
+    from qagrel.spec import RunSpec
+
+    taught = teach(RunSpec(**spec), rates)
+    if taught is None:
+        yield {"rate": None}
+        return
+    problem, rate = taught
+    np.savez(path, *problem.weights)
+    yield {"rate": rate, "active": count(problem, 2000)["active"]}
+
+
+def epochs(
+    contender: str, spec: dict[str, Any], n_samples: int, start: str | None
+) -> Iterator[Answer]:
     """Train an epoch for every line that arrives, after one that warms up."""
     import numpy as np
 
     from benchmarks.peers import load
-    from benchmarks.peers.ours import trained_problem
+    from benchmarks.problem import make_problem
+    from qagrel.kernels import cache
     from qagrel.spec import RunSpec
 
-    problem = trained_problem(RunSpec(**spec))
+    problem = make_problem(RunSpec(**spec), start=start)
     runner = load(contender)(problem)
     runner.epoch(problem.draws(0, n_samples))
-    yield {"ready": contender}
+    yield {"ready": contender, "kernels": cache.STAMP}
     for epoch, _ in enumerate(sys.stdin, 1):
         draws = problem.draws(epoch, n_samples)
         wall, cpu = perf_counter(), process_time()
@@ -54,43 +74,50 @@ def agreement(contender: str, spec: dict[str, Any], n_samples: int) -> Iterator[
     yield compare(contender, RunSpec(**spec), n_samples)
 
 
-def threads(spec: dict[str, Any], n_samples: int, rounds: int) -> Iterator[Answer]:
+def threads(
+    spec: dict[str, Any], n_samples: int, start: str | None, rounds: int
+) -> Iterator[Answer]:
     """Throughput of two runs side by side on two threads, against one."""
     from benchmarks.threads import compare
     from qagrel.spec import RunSpec
 
-    yield compare(RunSpec(**spec), n_samples, rounds)
+    yield compare(RunSpec(**spec), n_samples, start, rounds)
 
 
-def floor(spec: dict[str, Any], n_samples: int) -> Iterator[Answer]:
+def floor(spec: dict[str, Any], n_samples: int, start: str | None) -> Iterator[Answer]:
     """Multiply-adds needed, and how many a second this core can do."""
     from benchmarks.floor import measure
     from qagrel.spec import RunSpec
 
-    yield measure(RunSpec(**spec), n_samples)
+    yield measure(RunSpec(**spec), n_samples, start)
 
 
-def needed(spec: dict[str, Any], n_samples: int, epochs: int = 0) -> Iterator[Answer]:
+def needed(
+    spec: dict[str, Any], n_samples: int, start: str | None, epochs: int
+) -> Iterator[Answer]:
     """Multiply-adds needed, after some epochs of the run's own."""
     from dataclasses import replace
 
     from benchmarks.floor import count
-    from benchmarks.peers.ours import Ours, trained_problem
+    from benchmarks.peers.ours import Ours
+    from benchmarks.problem import make_problem
     from qagrel.spec import RunSpec
 
-    problem = trained_problem(RunSpec(**spec))
+    problem = make_problem(RunSpec(**spec), start=start)
     run = Ours(problem)
     for epoch in range(epochs):
         run.epoch(problem.draws(epoch, n_samples))
     yield count(replace(problem, weights=run.weights()), n_samples)
 
 
-def phases(spec: dict[str, Any], n_samples: int, rounds: int) -> Iterator[Answer]:
+def phases(
+    spec: dict[str, Any], n_samples: int, start: str | None, rounds: int
+) -> Iterator[Answer]:
     """Seconds an epoch of each phase of the kernel."""
     from benchmarks.phases import profile
     from qagrel.spec import RunSpec
 
-    yield profile(RunSpec(**spec), n_samples, rounds)
+    yield profile(RunSpec(**spec), n_samples, start, rounds)
 
 
 def first_batch(spec: dict[str, Any]) -> Iterator[Answer]:
@@ -125,7 +152,7 @@ def memory(command: list[str]) -> Iterator[Answer]:
 
 MEASURES = {
     measure.__name__: measure
-    for measure in (epochs, agreement, threads, floor, needed, phases, first_batch, memory)
+    for measure in (teach, epochs, agreement, threads, floor, needed, phases, first_batch, memory)
 }
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 OURS = "qagrel"
 AUTOGRAD, BY_HAND, JAX, NUMPY = "PyTorch autograd", "PyTorch by hand", "JAX", "NumPy"
+KERAS = "TensorFlow (Keras)"
 
 HOMES = {  # module of this package, class, and what must be installed
     OURS: ("ours", "Ours", "qagrel"),
@@ -19,6 +20,7 @@ HOMES = {  # module of this package, class, and what must be installed
     NUMPY: ("numpy_peer", "NumpyPeer", "numpy"),
     BY_HAND: ("torch_peers", "TorchByHand", "torch"),
     AUTOGRAD: ("torch_peers", "TorchAutograd", "torch"),
+    KERAS: ("keras_peer", "KerasPeer", "tensorflow"),
 }
 
 

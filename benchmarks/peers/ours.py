@@ -1,5 +1,6 @@
 """qagrel itself: its kernels, called as `qagrel.train` calls them, and what they train first."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,18 +48,18 @@ def kernel_draws(draws: Draws) -> kernels.Draws:
     return kernels.Draws(*draws, np.zeros(0), np.zeros(0))
 
 
-def trained_problem(spec: RunSpec) -> Problem:
-    """A problem that starts from a network of some skill, trained in batches of 100.
+def teach(spec: RunSpec, rates: Sequence[float]) -> tuple[Problem, float] | None:
+    """A problem that starts from a network of some skill, and the first rate that led to it.
 
-    Speed depends on how many units are active, and networks spend their time trained.
+    Speed depends on how many units are active, and networks spend their time trained.  None if
+    the network learns at none of the rates.
     """
-    problem = make_problem(spec)
-    easy = {"rule": "q-agrel", "feedback": "symmetric", "batch_size": 100, "learning_rate": 0.5}
-    lesson = replace(problem, spec=spec.replace(**easy))
-    teacher = Ours(lesson)
-    n_samples = len(problem.dataset.train_labels) // 100 * 100
-    for epoch in range(2):
-        wrong = teacher.epoch(lesson.draws(epoch, n_samples))
-    if wrong > 0.75 * n_samples:
-        raise ValueError(f"{lesson.spec} does not learn; the speed of a dead network misleads")
-    return replace(problem, weights=teacher.weights())
+    for rate in rates:
+        problem = make_problem(spec.replace(batch_size=100, learning_rate=rate))
+        run, n_samples = Ours(problem), len(problem.dataset.train_labels) // 100 * 100
+        for epoch in range(2):
+            wrong = run.epoch(problem.draws(epoch, n_samples))
+        weights = run.weights()
+        if wrong < 0.75 * n_samples and all(np.isfinite(matrix).all() for matrix in weights):
+            return replace(problem, weights=weights), rate
+    return None
