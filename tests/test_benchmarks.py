@@ -31,7 +31,7 @@ from benchmarks.cases import Case
 from benchmarks.kept import Kept
 from benchmarks.peers.ours import Ours
 from benchmarks.problem import Problem, make_problem
-from qagrel.datasets import load_dataset
+from qagrel.datasets import data_dir, load_dataset
 from qagrel.errors import InputError
 
 # eager enough that within an epoch units close, classes are found and actions explored
@@ -388,6 +388,7 @@ def test_the_figure_is_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.mnist
+@pytest.mark.skipif(not (data_dir() / "mnist").is_dir(), reason="the MNIST files are not here")
 def test_a_small_benchmark_runs_from_beginning_to_end(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
