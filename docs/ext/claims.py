@@ -90,6 +90,11 @@ def further_terms(folder: Path, claims: list[dict[str, Any]]) -> dict[str, str]:
     return terms
 
 
+def _counts(ours: Mapping[str, Any]) -> dict[str, str]:
+    """Whole numbers that go with a claim, as its sentences name them."""
+    return {f'n("{name}")': str(n) for name, n in ours.items() if isinstance(n, int)}
+
+
 def _fixed(value: Any, digits: int) -> str:
     return (
         f"{float(value):.{digits}f}".replace("-", "−") if value not in (None, "") else "not defined"
@@ -112,7 +117,7 @@ def section(
     parts = [
         f"({claim['id']})=\n## {claim['claim']}",
         badge(claim["verdict"]),
-        told(discussion, claim["verdict"], ours.get("values") or [], terms),
+        told(discussion, claim["verdict"], ours.get("values") or [], {**terms, **_counts(ours)}),
     ]
     if where := paper.pop("where", None):
         parts.append(f"**Where in the paper.** {where}.")

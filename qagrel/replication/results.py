@@ -6,10 +6,10 @@ study's run, and ``-measured.csv`` is what a study measured inside its runs; ``t
 ``claims.json`` and their kin are what `write_statistics` makes of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from qagrel.replication.experiments import Params, Profile, row_fields
 from qagrel.spec import RunSpec
 from qagrel.trained import History
 
+Read = TypeVar("Read")
 # Columns that are always there, by their types; those of NETWORK and "run" stand in studies only.
 EPOCHS = {"seed": int, "epoch": int, "learning_rate": float, "validation_accuracy": float}
 SUMMARY = {
@@ -210,11 +211,17 @@ def read_evidence(folder: Path, params: Params, profile: Profile) -> statistics.
     rates, _ = read_study(folder, "learning-rate-range")
     _, readings = read_study(folder, "readings")
     drawn_once = readings[readings["run"].str.startswith("validation_draw=run/")]
-    learned = {
-        table_row(row): read_epochs(folder, row)
-        for row in params.rows
-        if row_fields(row)["feedback"] == "learned"
-    }
+    learned, fixed = (
+        {
+            table_row(row): read_epochs(folder, row)
+            for row in params.rows
+            if row_fields(row)["feedback"] == feedback
+        }
+        for feedback in ("learned", "fixed")
+    )
+    batches = _if_made(read_measured, folder, "stepwise")
+    rate_map = _if_made(read_study, folder, "learning-rate-map")
+    more_learned = _if_made(read_study, folder, "learned-feedback")
     return statistics.Evidence(
         dataset=profile.dataset,
         table=read_table(folder, params.rows),
@@ -227,7 +234,21 @@ def read_evidence(folder: Path, params: Params, profile: Profile) -> statistics.
         equivalence=equivalence(),
         trial_by_trial=_rows(read_study(folder, "trial-by-trial")[1]),
         validation_draws=_rows(drawn_once),
+        agrel_batches=None if batches is None else _run(batches, "q-agrel"),
+        rate_map=None if rate_map is None else rate_map[0],
+        q_values=_if_made(read_measured, folder, "wrong-values"),
+        finding=_if_made(read_measured, folder, "finding-classes"),
+        fixed=fixed,
+        more_learned={} if more_learned is None else _rows(more_learned[1]),
+        updates=_if_made(read_measured, folder, "updates"),
     )
+
+
+def _if_made(read: Callable[[Path, str], Read], folder: Path, study: str) -> Read | None:
+    """What a study left, or None where it has not been made: its claims are then not tested."""
+    part = "-measured" if read is read_measured else ""
+    made = (folder / "studies" / f"{study}{part}.csv").exists()
+    return read(folder, study) if made else None
 
 
 def _run(epochs: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -16,12 +16,14 @@ What is compared with what, by which thresholds and why, is data: the files of t
 
 One subject a file: `estimates` (samples, checks, verdicts), `rows` (of Table 1), `paper` (its
 numbers, claims and our thresholds), `comparison` (Table 1 against the paper), `curves` (steps,
-discoveries, angles), `claims` (each with its test), `verdicts` (on each, what it rests on, what it
-was before an amendment), `readings` (what the paper leaves unsaid), `slowness` (by which measure),
-`stopping` (the stopping rule as a chance event), `survival` (runs that are cut off).
+discoveries, angles), `mechanisms` (values of wrong actions, how classes are found, series of
+rates), `evidence` (what claims are tested on), `claims` (each with its test), `learning` (those on
+how learning goes), `verdicts` (on each, what it rests on, what it was before an amendment),
+`readings` (what the paper leaves unsaid), `slowness` (by which measure), `stopping` (the stopping
+rule as a chance event), `survival` (runs that are cut off).
 """
 
-from qagrel.replication.statistics.claims import CLAIMS, TABLE_CLAIMS, Evidence, Finding
+from qagrel.replication.statistics.claims import CLAIMS, TABLE_CLAIMS
 from qagrel.replication.statistics.comparison import (
     Comparison,
     compare_row,
@@ -54,6 +56,7 @@ from qagrel.replication.statistics.estimates import (
     total,
     weigh,
 )
+from qagrel.replication.statistics.evidence import Evidence, Finding
 from qagrel.replication.statistics.paper import Claim, Paper, Rules, read_paper
 from qagrel.replication.statistics.readings import conclusions, read_variants, sensitivity
 from qagrel.replication.statistics.rows import (

@@ -12,6 +12,7 @@ from qagrel.replication.statistics.estimates import NAN
 from qagrel.replication.statistics.paper import Rules
 from qagrel.replication.statistics.rows import require
 
+CHANCE = 0.1  # share of right answers by guessing among ten classes
 RIGHT_ANGLE = 90.0  # degrees: what independent matrices are at, but for chance
 
 
@@ -122,7 +123,9 @@ def learning_profile(history: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def steepest_interval(rates: npt.ArrayLike, curve: npt.ArrayLike, factor: float) -> float:
+def steepest_interval(
+    rates: npt.ArrayLike, curve: npt.ArrayLike, factor: float, chance: float | None = None
+) -> float:
     """The lower end r of the interval [r, factor r] in which a curve rises the most.
 
     The curve is taken as linear between its points on the logarithmic axis of rates, and every
@@ -132,6 +135,8 @@ def steepest_interval(rates: npt.ArrayLike, curve: npt.ArrayLike, factor: float)
     ----------
     rates : learning rates, rising.
     curve : reward, or 1 - error, at each.
+    chance : what the curve rises from in the first epoch, which the first interval is credited
+        with; None: nothing is counted before the first point.
 
     Raises
     ------
@@ -146,21 +151,27 @@ def steepest_interval(rates: npt.ArrayLike, curve: npt.ArrayLike, factor: float)
     starts = axis[axis + width <= axis[-1] + slack]
     if not len(starts):
         raise InputError(f"the learning rates must span a factor of {factor:g} at the least")
-    rise = np.interp(starts + width, axis, values) - np.interp(starts, axis, values)
+    before = np.interp(starts, axis, values)
+    if chance is not None:
+        before[0] = chance
+    rise = np.interp(starts + width, axis, values) - before
     return float(np.exp(starts[rise.argmax()]))
 
 
-def steepest_intervals(history: pd.DataFrame, factor: float) -> pd.DataFrame:
+def steepest_intervals(
+    history: pd.DataFrame, factor: float, chance: float | None = CHANCE
+) -> pd.DataFrame:
     """`steepest_interval` of each seed of a learning-rate range: columns seed, low, high.
 
     Parameters
     ----------
     history : columns seed, learning_rate, error, a line an epoch.
+    chance : that the first rise is counted from.
     """
     require(history, ["seed", "learning_rate", "error"], "learning-rate range")
     records = []
     for seed, group in history.groupby("seed"):
-        low = steepest_interval(group["learning_rate"], 1 - group["error"], factor)
+        low = steepest_interval(group["learning_rate"], 1 - group["error"], factor, chance)
         records.append({"seed": seed, "low": low, "high": factor * low})
     return pd.DataFrame(records, columns=["seed", "low", "high"])
 

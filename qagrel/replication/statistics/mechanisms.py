@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from qagrel.replication.statistics.curves import steepest_intervals, steps
 from qagrel.replication.statistics.estimates import Estimate, Moments, contrast
 
 VALUES = ("right", "best_wrong", "other_wrong", "margin")
@@ -74,7 +76,13 @@ def discovery_table(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def slowing(measured: pd.DataFrame, run: str, reference: str) -> Estimate:
-    """The logarithm of the ratio of the trials to find a class, `run` over `reference`, by seed."""
+    """The logarithm of the ratio of the trials to find a class, `run` over `reference`, by seed.
+
+    A class that was never found counts as found in the last trial that found one in any run, which
+    is earlier than it would have been.
+    """
+    found = measured["found"]
+    measured = measured.assign(found=found.fillna(found.max()))
     one, other = (_log_trials(measured[measured["run"] == name]) for name in (run, reference))
     return contrast([(1.0, Moments.of((one - other).dropna()))])
 
@@ -83,3 +91,157 @@ def _log_trials(group: pd.DataFrame) -> "pd.Series[float]":
     """Logarithm of the mean trial of finding, by seed."""
     trials: pd.Series[float] = group.groupby("seed")["found"].mean()
     return trials.map(math.log)
+
+
+def value_ends(measured: pd.DataFrame) -> pd.DataFrame:
+    """Where values of wrong actions end, relative to that of the right one, in the last epoch.
+
+    Returns
+    -------
+    A line a run and seed: run, seed, best_wrong and other_wrong, over the value of the right
+    action.
+    """
+    last = measured.groupby(["run", "seed"], sort=False).last()
+    ends = last[["best_wrong", "other_wrong"]].div(last["right"], axis="index")
+    return ends.reset_index()
+
+
+def blocks(measured: pd.DataFrame, size: int) -> pd.DataFrame:
+    """Right choices by class in blocks of so many batches (see `measures.choices`).
+
+    Returns
+    -------
+    Columns seed, block (from 1), presented_0, ..., correct_0, ...
+    """
+    counts = [name for name in measured if str(name).startswith(("presented_", "correct_"))]
+    block = ((measured["batch"] - 1) // size + 1).rename("block")
+    summed = measured.groupby([measured["seed"], block])[counts].sum()
+    return summed.reset_index()
+
+
+def one_at_a_time(measured: pd.DataFrame, share: float, size: int, height: float) -> pd.DataFrame:
+    """Whether classes are found apart from each other, and what the new one brings.
+
+    Parameters
+    ----------
+    measured : columns seed, batch, presented_0, ..., correct_0, ... (see `measures.choices`).
+    share : a class is found in the first block with so many of its samples right.
+    size : of a block, in batches.
+    height : of a step of the reward from block to block (see `curves.steps`), in shares of a class.
+
+    Returns
+    -------
+    DataFrame
+        A line a seed: n_found; span (batches from the first to the last finding); unevenness of
+        the gaps between findings (see `unevenness`); found_together, classes found in a block with
+        a finding, and together_by_chance, what as many independent findings, uniform over the
+        blocks of the span, would give; n_steps; new_share, how much of the rise in these steps,
+        from before the block ahead to the block after, comes from classes found in these blocks.
+    """
+    lines = []
+    for seed, group in blocks(measured, size).groupby("seed"):
+        presented, correct = (
+            group.filter(regex=rf"^{name}_\d+$").to_numpy(float)
+            for name in ("presented", "correct")
+        )  # (blocks, classes)
+        is_found = (presented > 0) & (correct >= share * presented)
+        when = np.where(is_found.any(axis=0), is_found.argmax(axis=0), -1)
+        known = np.sort(when[when >= 0])
+        gained = correct / presented.sum(axis=1, keepdims=True)  # by class, of the reward
+        n_classes = gained.shape[1]
+        at = np.array(steps(gained.sum(axis=1), 1 / n_classes, height / n_classes), int)
+        guessing = np.full((2, n_classes), 1 / n_classes**2)  # before the first block
+        course = np.concatenate([guessing, gained, gained[-1:]])
+        rise = course[at + 3] - course[at]  # (steps, classes)
+        is_new = (when >= 0) & (np.abs(when - at[:, np.newaxis]) <= 1)
+        new, total = rise[is_new].sum(), rise.sum()
+        extent = int(known[-1] - known[0]) if known.size else 0
+        lines.append(
+            {
+                "seed": seed,
+                "n_found": known.size,
+                "span": size * extent,
+                "unevenness": unevenness(known),
+                "found_together": known.size / np.unique(known).size if known.size else np.nan,
+                "together_by_chance": _together_by_chance(known.size, extent + 1),
+                "n_steps": len(at),
+                "new_share": new / total if total > 0 else np.nan,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def unevenness(times: npt.ArrayLike) -> float:
+    """How uneven the gaps between events are, over what independent events have on average.
+
+    Greenwood's statistic (J. R. Stat. Soc. 109, 1946): the sum of the squares of gaps, each as a
+    share of the span from the first event to the last.  Where events between these are independent
+    and uniform, m gaps have 2 / (m + 1) on average, by which it is divided.  Below 1, events keep
+    apart; above, they come together, up to (m + 1) / 2.  NaN for less than three events.
+
+    Parameters
+    ----------
+    times : in any order and unit.
+    """
+    gaps = np.diff(np.sort(np.asarray(times, float)))
+    if gaps.size < 2:
+        return float("nan")
+    span = gaps.sum()
+    squares = float(((gaps / span) ** 2).sum()) if span > 0 else 1.0
+    return squares * (gaps.size + 1) / 2
+
+
+def _together_by_chance(n: int, places: int) -> float:
+    """Events per place that has any, of n independent ones: n over the expected places."""
+    return n / (places * (1 - (1 - 1 / places) ** n)) if n else np.nan
+
+
+def rate_map(epochs: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """The steepest interval of every series of rates that was tried, by seed.
+
+    Parameters
+    ----------
+    epochs : columns run, seed, epoch, learning_rate, error; runs are named
+        ``rule, spacing, first to last, batch size``.
+    factor : that an interval spans.
+
+    Returns
+    -------
+    DataFrame
+        Columns run, rule, spacing, start, end, batch_size, seed, low, high (see
+        `curves.steepest_intervals`; NaN where a seed diverged too soon to have an interval).
+    """
+    parts = []
+    for run, group in epochs.groupby("run", sort=False):
+        rule, spacing, ends, batch = str(run).split(", ")
+        start, end = map(float, ends.split(" to "))
+        named = {"run": run, "rule": rule, "spacing": spacing, "start": start, "end": end}
+        for seed, curve in group.dropna(subset=["error"]).groupby("seed"):
+            spans = curve["learning_rate"].max() >= factor * curve["learning_rate"].min()
+            interval = (
+                steepest_intervals(curve, factor)
+                if spans
+                else pd.DataFrame({"seed": [seed], "low": np.nan, "high": np.nan})
+            )
+            parts.append(interval.assign(**named, batch_size=int(batch)))
+    columns = ["run", "rule", "spacing", "start", "end", "batch_size", "seed", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def moved_more(measured: pd.DataFrame, run: str, reference: str) -> dict[str, Estimate]:
+    """How much farther epochs move the weights into each layer in one run than in another.
+
+    Parameters
+    ----------
+    measured : columns run, seed, epoch, moved_1, ... (see `measures.updates`).
+
+    Returns
+    -------
+    The logarithm of the ratio, `run` over `reference`, geometric mean over epochs, by seed; for
+    each column of `measured` that names a layer.
+    """
+    columns = [str(name) for name in measured if str(name).startswith("moved_")]
+    logs = measured.set_index(["seed", "epoch"])[columns].astype(float).apply(np.log)
+    is_run, is_reference = ((measured["run"] == name).to_numpy() for name in (run, reference))
+    ratio = (logs[is_run] - logs[is_reference]).groupby("seed").mean()
+    return {name: contrast([(1.0, Moments.of(ratio[name].dropna()))]) for name in columns}

@@ -27,12 +27,15 @@ class Rules:
     par_margin: float
     many_more_epochs: float
     discovery_share: float
+    discovery_batches: float
     classes_at_once: float
     step_height: float
     overshoot: float
     overshoot_return: float
     rate_window: float
     aligned_angle: float
+    close_value: float
+    mostly_explorative: float
     relative_difference: float
 
 

@@ -8,12 +8,12 @@ from qagrel.errors import InputError
 from qagrel.replication.statistics.claims import (
     BEFORE,
     CLAIMS,
+    FURTHER,
     RUN_CLAIMS,
     TABLE_CLAIMS,
-    Evidence,
-    Finding,
 )
 from qagrel.replication.statistics.estimates import Verdict, holm, plain, weigh
+from qagrel.replication.statistics.evidence import Evidence, Finding
 from qagrel.replication.statistics.paper import Claim, Paper, Rules
 from qagrel.spec import nearest
 
@@ -67,6 +67,7 @@ def _judge_claim(claim: Claim, evidence: Evidence, paper: Paper) -> dict[str, An
             "dataset": evidence.dataset,
             "values": _values(finding, rules),
             **finding.numbers,
+            **(FURTHER[claim.id](evidence, paper) if claim.id in FURTHER else {}),
         },
         "test": {"rule": claim.rule, "alpha": rules.alpha, "checks": _tests(finding)},
         "verdict": str(verdict),
