@@ -261,18 +261,27 @@ def _run(epochs: pd.DataFrame, name: str) -> pd.DataFrame:
 def _rows(lines: pd.DataFrame) -> dict[statistics.Row, statistics.Summary]:
     table = {}
     for _, group in lines.groupby(statistics.ROW_COLUMNS, sort=False):
-        rule, feedback, hidden, rate = (group[name].iloc[0] for name in statistics.ROW_COLUMNS)
-        table[statistics.Row(rule, feedback, hidden, rate)] = statistics.summarise(group)
+        table[_row(group.iloc[0])] = statistics.summarise(group)
     return table
 
 
+def _row(line: "pd.Series[Any]") -> statistics.Row:
+    return statistics.Row(*(line[name] for name in statistics.ROW_COLUMNS))
+
+
 def reading_runs(folder: Path) -> pd.DataFrame:
-    """The summaries of the readings study with columns reading and setting, as in `statistics`."""
+    """The summaries of the readings study with columns reading and setting, as in `statistics`.
+
+    The runs of the study `feedback-range`, if it was made, follow.
+    """
     _, lines = read_study(folder, "readings")
     variant = lines["run"].str.split("/").str[0].str.split("=", n=1)
     lines["reading"] = variant.str[0]
     lines["setting"] = variant.str[1].fillna("")
-    return lines
+    if (ranges := _if_made(read_study, folder, "feedback-range")) is None:
+        return lines
+    further = ranges[1].assign(reading="feedback_range", setting=ranges[1]["run"])
+    return pd.concat([lines, further], ignore_index=True)
 
 
 def write_statistics(folder: Path, params: Params, profile: Profile, paper_folder: Path) -> None:
@@ -336,13 +345,23 @@ def reading_histories(folder: Path, profile: Profile) -> RowRuns:
 
 
 def slowness(folder: Path, params: Params, paper: statistics.Paper) -> pd.DataFrame:
-    """The ratio of epochs, Q-AGREL over error-backpropagation by either loss, by measure."""
+    """The ratio of epochs, Q-AGREL over error-backpropagation by either loss, by measure.
+
+    The rates of the study `other-rates`, if it was made, stand beside those of Table 1.
+    """
     ours, literal = (
         statistics.Runs(
             read_table(folder, rows), {table_row(row): read_epochs(folder, row) for row in rows}
         )
         for rows in (params.rows, params.squared_error_rows)
     )
+    if (others := _if_made(read_study, folder, "other-rates")) is not None:
+        epochs, lines = others
+        rates = _rows(lines)
+        histories = {
+            _row(group.iloc[0]): epochs[epochs["run"] == run] for run, group in lines.groupby("run")
+        }
+        ours = statistics.Runs({**ours.table, **rates}, {**ours.histories, **histories})
     losses = {"cross-entropy": ours, "squared-error": literal}
     return statistics.epochs_by_measure(ours, losses, paper.rules)
 

@@ -22,7 +22,7 @@ MEASURES = (
     "stop",
     *(f"{which} {level:g} %" for which in ("validation", "training") for level in LEVELS),
 )
-RATES = ("lower", "higher", "both", "own better")
+RATES = ("lower", "higher", "both", "own better", "own best")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ def epochs_by_measure(agrel: Runs, backprop: Mapping[str, Runs], rules: Rules) -
     -------
     DataFrame
         Columns measure (one of `MEASURES`), loss, rates (the lower ones of both rules, the higher
-        ones, both, or of each rule and network the rate that is faster by this measure), n_pairs
-        (of networks and rates); agrel_epochs and backprop_epochs (geometric means over pairs);
+        ones, both, of each rule and network the rate of the two that is faster by this measure,
+        or, where both rules have further rates, the fastest of all), n_pairs (of networks and
+        rates); agrel_epochs and backprop_epochs (geometric means over pairs);
         agrel_met and backprop_met (shares of runs that met the measure); ratio, low and high
         (seed by seed); bound (see `rows.bound`).  The ratio is NaN where less than half of the
         runs of either rule met the measure.
@@ -88,6 +89,9 @@ def _pairs(ours: Table, theirs: Table, rates: str) -> Iterator[tuple[Summary, Su
     matched = list(zip(AGREL_RATES, BACKPROP_RATES, strict=True))
     chosen = {"lower": matched[:1], "higher": matched[1:], "both": matched}.get(rates)
     for hidden in HIDDEN:
+        if rates == "own best":
+            yield from _best(ours, theirs, hidden)
+            continue
         q = {r: ours.get(Row("q-agrel", "symmetric", hidden, r)) for r in AGREL_RATES}
         bp = {r: theirs.get(Row("error-bp", "symmetric", hidden, r)) for r in BACKPROP_RATES}
         if any(summary is None or summary.n_diverged for summary in (*q.values(), *bp.values())):
@@ -96,6 +100,22 @@ def _pairs(ours: Table, theirs: Table, rates: str) -> Iterator[tuple[Summary, Su
             yield _faster(q.values()), _faster(bp.values())  # type: ignore[arg-type]
         else:
             yield from ((q[a], bp[b]) for a, b in chosen)  # type: ignore[misc]
+
+
+def _best(ours: Table, theirs: Table, hidden: str) -> Iterator[tuple[Summary, Summary]]:
+    """The fastest of all rates that a rule was tried at, where these are more than the paper's."""
+    tried = [
+        [
+            summary
+            for row, summary in table.items()
+            if (row.rule, row.feedback, row.hidden) == (rule, "symmetric", hidden)
+        ]
+        for table, rule in ((ours, "q-agrel"), (theirs, "error-bp"))
+    ]
+    if min(map(len, tried)) > len(AGREL_RATES):
+        agrel, backprop = ([s for s in side if not s.n_diverged] for side in tried)
+        if agrel and backprop:
+            yield _faster(agrel), _faster(backprop)
 
 
 def _faster(summaries: Sequence[Summary]) -> Summary:

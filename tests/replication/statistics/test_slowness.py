@@ -63,6 +63,22 @@ def test_the_ratio_of_twice_the_pace_is_a_half(paper: Paper) -> None:
     assert (chosen["low"] <= chosen["ratio"]).all()
 
 
+def test_the_best_of_all_rates_is_told_where_both_rules_have_more_than_two(paper: Paper) -> None:
+    def further(runs: Runs, rule: str, rate: float, n_epochs: int) -> Runs:
+        row = Row(rule, "symmetric", "300-100", rate)
+        added = summarise(seeds([98.0, 98.1, 98.2], [n_epochs, n_epochs, n_epochs + 1]))
+        return Runs({**runs.table, row: added}, runs.histories)
+
+    ours, theirs = further(FAST, "q-agrel", 2.0, 30), further(SLOW, "error-bp", 0.2, 90)
+    losses = {"cross-entropy": theirs, "squared-error": SLOW}
+    table = epochs_by_measure(ours, losses, paper.rules)
+    (line,) = table[table["rates"] == "own best"].query("measure == 'stop'").to_dict("records")
+    assert (line["loss"], line["n_pairs"]) == ("cross-entropy", 1)
+    assert line["agrel_epochs"] == pytest.approx(91 / 3, rel=1e-4)
+    assert line["backprop_epochs"] == 40  # of its rates in Table 1: the further one is slower
+    assert "own best" not in set(epochs_by_measure(FAST, losses, paper.rules)["rates"])
+
+
 def test_a_measure_that_most_runs_missed_has_no_ratio(paper: Paper) -> None:
     short = runs("error-bp", (0.05, 0.1), 0.05, n_epochs=20)
     table = epochs_by_measure(FAST, {"cross-entropy": short}, paper.rules)
