@@ -119,6 +119,30 @@ def test_every_claim_has_its_text_under_every_verdict(project: Path, verdict: st
     assert build("mnist").startswith(b"%PDF-")
 
 
+def test_claims_without_further_studies_have_their_text_too(project: Path) -> None:
+    judge_all(project, "differs")
+    with_studies = build("mnist")
+    path = project / "results" / "mnist" / "claims.json"
+    claims = json.loads(path.read_text())
+    further = ["more_seeds", "updates_learned_over_symmetric", "by_width", "series", "by_batch"]
+    for claim in claims:
+        for name in further:
+            claim["ours"].pop(name, None)
+    path.write_text(json.dumps(claims))
+    assert build("mnist") != with_studies
+
+
+def test_a_claim_that_was_not_tested_says_which_study_is_missing(project: Path) -> None:
+    judge_all(project, "not tested", ["wrong-values-stay-close"])
+    before = build("mnist")
+    path = project / "results" / "mnist" / "claims.json"
+    claims = json.loads(path.read_text())
+    for claim in claims:
+        claim["ours"]["missing"] = "The study of something has not been made."
+    path.write_text(json.dumps(claims))
+    assert build("mnist") != before
+
+
 def test_what_the_paper_does_not_determine_has_its_text_where_that_can_be(project: Path) -> None:
     only = [name for name, texts in DISCUSSION.items() if UNDETERMINED in texts]
     assert only == ["rate-range-q-agrel", "rate-range-error-bp"]

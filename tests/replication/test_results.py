@@ -1,13 +1,15 @@
 """The files that a row or a study leaves."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from helpers import SMALL
+from helpers import ROOT, SMALL
 
 from qagrel import Dataset, results, store, train
+from qagrel.replication.experiments import read_params
 
 SPEC = SMALL.replace(feedback="fixed", hidden=(5, 4))
 COLUMNS = [
@@ -75,3 +77,25 @@ def test_the_files_of_a_study(tmp_path: Path, patches: Dataset) -> None:
 def test_a_study_without_classes_counts_none(tmp_path: Path, patches: Dataset) -> None:
     results.write_study(tmp_path, "study", {"only": [train(SPEC, patches)]}, classes=False)
     assert list(results.read_study(tmp_path, "study")[0]) == ["run", *COLUMNS]
+
+
+FURTHER = ("agrel_batches", "rate_map", "q_values", "finding", "more_learned", "updates")
+
+
+def test_the_evidence_of_further_studies_and_that_without_them(tmp_path: Path) -> None:
+    params = read_params(ROOT / "params.yaml")
+    profile = params.profile("digits")
+    folder = shutil.copytree(ROOT / "results" / "digits", tmp_path / "digits")
+    evidence = results.read_evidence(folder, params, profile)
+    assert all(len(getattr(evidence, name)) for name in FURTHER)
+    assert {row.feedback for row in evidence.fixed} == {"fixed"}
+    n_readings = len(results.reading_runs(folder))
+    for study in ("wrong-values", "finding-classes", "learning-rate-map", "learned-feedback"):
+        (folder / "studies" / f"{study}.csv").unlink()
+        (folder / "studies" / f"{study}-measured.csv").unlink(missing_ok=True)
+    for study in ("stepwise", "updates"):
+        (folder / "studies" / f"{study}-measured.csv").unlink()
+    (folder / "studies" / "feedback-range.csv").unlink()
+    evidence = results.read_evidence(folder, params, profile)
+    assert [getattr(evidence, name) for name in FURTHER] == [None, None, None, None, {}, None]
+    assert 0 < len(results.reading_runs(folder)) < n_readings
