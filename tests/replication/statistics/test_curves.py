@@ -135,6 +135,12 @@ def test_the_interval_may_end_at_the_last_rate() -> None:
     assert steepest_interval([0.25, 0.5, 1.0], [0, 0, 1], 2) == pytest.approx(0.5)
 
 
+def test_the_rise_from_guessing_belongs_to_the_first_interval() -> None:
+    rates, curve = [1.0, 2.0, 4.0], [0.8, 0.8, 0.95]
+    assert steepest_interval(rates, curve, 2) == pytest.approx(2.0)
+    assert steepest_interval(rates, curve, 2, chance=0.1) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("rates", [[1.0], [1.0, 1.0], [2.0, 1.0], [1.0, 1.9]])
 def test_a_range_too_short_for_the_interval_is_refused(rates: list[float]) -> None:
     with pytest.raises(InputError, match="learning"):

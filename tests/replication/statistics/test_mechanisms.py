@@ -80,3 +80,105 @@ def test_slowing_is_a_ratio_seed_by_seed() -> None:
     estimate = mechanisms.slowing(pd.concat(parts), "a", "b")
     assert estimate.value == pytest.approx(math.log(2))
     assert estimate.stderr == pytest.approx(0, abs=1e-12)
+
+
+def test_a_class_that_was_never_found_counts_as_found_last() -> None:
+    parts = [discoveries("a", seed, [100, np.nan]) for seed in range(2)]
+    parts += [discoveries("b", seed, [100, 300]) for seed in range(2)]
+    estimate = mechanisms.slowing(pd.concat(parts), "a", "b")
+    assert estimate.value == pytest.approx(0)
+
+
+def test_values_end_relative_to_the_right_one() -> None:
+    lines = [
+        {"run": "a", "seed": 0, "epoch": epoch, "right": 0.5, "best_wrong": wrong, "other_wrong": 0}
+        for epoch, wrong in ((1, 0.4), (2, 0.25))
+    ]
+    (end,) = mechanisms.value_ends(pd.DataFrame(lines)).to_dict("records")
+    assert end == {"run": "a", "seed": 0, "best_wrong": 0.5, "other_wrong": 0}
+
+
+# --- findings in time ------------------------------------------------------------------------
+
+
+def test_independent_events_are_as_uneven_as_chance() -> None:
+    rng = np.random.default_rng(0)
+    values = [mechanisms.unevenness(rng.random(10)) for _ in range(4000)]
+    assert np.mean(values) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("times", "value"),
+    [
+        (range(10), 10 / 9 / 2),  # nine equal gaps
+        ([0] * 5 + [7] * 5, 5),  # one gap is the whole span
+        ([3, 3, 3], 1.5),  # no span: as uneven as can be
+        ([1, 2], np.nan),
+    ],
+)
+def test_the_unevenness_of_some_events(times: list[int], value: float) -> None:
+    assert mechanisms.unevenness(list(times)) == pytest.approx(value, nan_ok=True)
+
+
+def two_classes(correct: list[tuple[int, int]]) -> pd.DataFrame:
+    """Batches of ten samples of each of two classes."""
+    first, second = zip(*correct, strict=True)
+    return pd.DataFrame(
+        {
+            "seed": 0,
+            "batch": range(1, len(correct) + 1),
+            "presented_0": 10,
+            "presented_1": 10,
+            "correct_0": first,
+            "correct_1": second,
+        }
+    )
+
+
+def test_blocks_are_sums_of_batches() -> None:
+    table = mechanisms.blocks(two_classes([(1, 0), (2, 0), (5, 4)]), 2)
+    assert table["block"].tolist() == [1, 2]
+    assert table["correct_0"].tolist() == [3, 5]
+    assert table["presented_1"].tolist() == [20, 10]
+
+
+def test_what_the_new_class_brings_to_a_step() -> None:
+    """The first class is found at once; with the second, it rises by a fifth, in one step."""
+    batches = [(5, 0)] * 5 + [(7, 8)] * 5
+    (line,) = mechanisms.one_at_a_time(two_classes(batches), 0.5, 1, 0.25).to_dict("records")
+    assert (line["n_found"], line["span"], line["n_steps"]) == (2, 5, 1)
+    assert line["new_share"] == pytest.approx(8 / 10)
+    assert line["found_together"] == 1
+    assert line["together_by_chance"] == pytest.approx(2 / (6 * (1 - (5 / 6) ** 2)))
+
+
+def test_a_network_that_finds_nothing_has_no_shares() -> None:
+    (line,) = mechanisms.one_at_a_time(two_classes([(1, 1)] * 4), 0.5, 1, 0.25).to_dict("records")
+    assert (line["n_found"], line["n_steps"]) == (0, 0)
+    assert np.isnan(line["new_share"])
+    assert np.isnan(line["unevenness"])
+
+
+# --- series of rates, and updates ------------------------------------------------------------
+
+
+def test_the_map_of_rates_names_its_series() -> None:
+    line = {"learning_rate": [0.5, 1.0, 1.5], "error": [0.9, 0.2, 0.1], "epoch": [1, 2, 3]}
+    run = "error-bp, linear, 0.5 to 1.5, 100"
+    found = mechanisms.rate_map(pd.DataFrame({"run": run, "seed": 4, **line}), 2)
+    (entry,) = found.to_dict("records")
+    assert (entry["rule"], entry["spacing"], entry["batch_size"]) == ("error-bp", "linear", 100)
+    assert (entry["start"], entry["end"], entry["seed"]) == (0.5, 1.5, 4)
+    assert (entry["low"], entry["high"]) == (pytest.approx(0.5), pytest.approx(1.0))
+
+
+def test_how_much_farther_weights_are_moved_is_a_ratio_by_seed() -> None:
+    lines = [
+        {"run": run, "seed": seed, "epoch": epoch, "moved_1": moved, "size_1": 1.0}
+        for run, size in (("a", 3.0), ("b", 1.0))
+        for seed in (0, 1)
+        for epoch, moved in ((1, np.nan), (2, size), (3, size * (seed + 1)))
+    ]
+    (ratio,) = mechanisms.moved_more(pd.DataFrame(lines), "a", "b").items()
+    assert ratio[0] == "moved_1"
+    assert ratio[1].value == pytest.approx(math.log(3))
