@@ -216,7 +216,8 @@ def rate_map(epochs: pd.DataFrame, factor: float) -> pd.DataFrame:
         rule, spacing, ends, batch = str(run).split(", ")
         start, end = map(float, ends.split(" to "))
         named = {"run": run, "rule": rule, "spacing": spacing, "start": start, "end": end}
-        for seed, curve in group.dropna(subset=["error"]).groupby("seed"):
+        for seed, records in group.groupby("seed"):
+            curve = records.dropna(subset=["error"])
             spans = curve["learning_rate"].max() >= factor * curve["learning_rate"].min()
             interval = (
                 steepest_intervals(curve, factor)
