@@ -16,9 +16,10 @@ What is compared with what, by which thresholds and why, is data: the files of t
 
 One subject a file: `estimates` (samples, checks, verdicts), `rows` (of Table 1), `paper` (its
 numbers, claims and our thresholds), `comparison` (Table 1 against the paper), `curves` (steps,
-discoveries, angles), `claims` (each with its test), `verdicts` (on each, what it rests on, what it
-was before an amendment), `readings` (what the paper leaves unsaid), `slowness` (by which measure),
-`stopping` (the stopping rule as a chance event), `survival` (runs that are cut off).
+discoveries, angles), `mechanisms` (values of actions, how classes are found, receptive fields),
+`claims` (each with its test), `verdicts` (on each, what it rests on, what it was before an
+amendment), `readings` (what the paper leaves unsaid), `slowness` (by which measure), `stopping`
+(the stopping rule as a chance event), `survival` (runs that are cut off).
 """
 
 from qagrel.replication.statistics.claims import CLAIMS, TABLE_CLAIMS, Evidence, Finding
@@ -53,6 +54,14 @@ from qagrel.replication.statistics.estimates import (
     holm,
     total,
     weigh,
+)
+from qagrel.replication.statistics.mechanisms import (
+    discovery_table,
+    explorative_share,
+    neighbour_correlation,
+    slowing,
+    value_course,
+    values_when_found,
 )
 from qagrel.replication.statistics.paper import Claim, Paper, Rules, read_paper
 from qagrel.replication.statistics.readings import conclusions, read_variants, sensitivity
@@ -113,20 +122,24 @@ __all__ = [
     "contrast",
     "decide",
     "discoveries",
+    "discovery_table",
     "epochs_by_measure",
     "error_rate",
     "explained",
+    "explorative_share",
     "finishing",
     "going_on",
     "holm",
     "judge",
     "learning_profile",
+    "neighbour_correlation",
     "overshoots",
     "pool",
     "pooled_comparisons",
     "read_paper",
     "read_variants",
     "sensitivity",
+    "slowing",
     "steepest_interval",
     "steepest_intervals",
     "steps",
@@ -136,5 +149,7 @@ __all__ = [
     "table1",
     "total",
     "until",
+    "value_course",
+    "values_when_found",
     "weigh",
 ]
