@@ -326,38 +326,6 @@ def slowness(folder: Path, params: Params, paper: statistics.Paper) -> pd.DataFr
     return statistics.epochs_by_measure(ours, losses, paper.rules)
 
 
-def rate_map(folder: Path, profile: Profile, factor: float) -> pd.DataFrame:
-    """Where curves are steepest while rates rise, by their series, from `learning-rate-map`.
-
-    Parameters
-    ----------
-    factor : which the interval spans (`rate_window` in ``margins.yaml``).
-
-    Returns
-    -------
-    A line a run and seed: rule, spacing, start and end (of the rates), batch_size, seed, low, high
-    (NaN where the run diverged before its rates spanned the factor), best (the largest share of
-    right answers of an epoch).
-    """
-    epochs, _ = read_study(folder, "learning-rate-map")
-    lines = []
-    for run, (spec, *_) in profile.study_specs("learning-rate-map").items():
-        series = {
-            **{"rule": spec.rule, "spacing": spec.learning_rate_spacing},
-            **{"start": spec.learning_rate, "end": spec.learning_rate_end},
-            "batch_size": spec.batch_size,
-        }
-        for seed, history in _run(epochs, run).groupby("seed"):
-            rates = history["learning_rate"]
-            steepest = {"low": np.nan, "high": np.nan}
-            if rates.max() >= factor * rates.min() * (1 - 1e-9):
-                found = statistics.steepest_intervals(history, factor)
-                steepest = found[["low", "high"]].iloc[0].to_dict()
-            best = 1 - history["error"].min()
-            lines.append({**series, "seed": seed, **steepest, "best": best})
-    return pd.DataFrame(lines)
-
-
 def finishing(folder: Path, params: Params, profile: Profile) -> pd.DataFrame:
     """How many runs of each row finished, those by the literal squared error last."""
     parts = []

@@ -24,7 +24,6 @@ from qagrel.replication.figures.style import (
     MM,
     PURPLE,
     RULE_COLOURS,
-    RULE_MARKERS,
     RULE_NAMES,
     VERMILLION,
     letter_panel,
@@ -49,12 +48,11 @@ ACTION_LOOKS: dict[str, tuple[str, str, Any]] = {  # a column: its name, colour 
 }
 WIDTH_LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"))
 VALUE_LOOKS: dict[str, tuple[str, str, str]] = {  # a column: its name, colour and marker
-    "rival_peak": ("most chosen wrong action, at its peak", VERMILLION, "v"),
-    "rival_last": ("the same, just before the class is found", BLACK, "o"),
-    "own_found": ("right action, once the class is found", BLUE, "^"),
+    "rival_peak": ("rival (the wrong action chosen most), at its peak", VERMILLION, "v"),
+    "rival_last": ("rival, before the class is found", BLACK, "o"),
+    "own_found": ("right action, when it is found", BLUE, "^"),
 }
 FIELD_COLUMNS = 4
-LEARNT = 0.2  # share of right answers, twice that of chance among ten actions
 BORDER = "#bfbfbf"  # between receptive fields
 
 
@@ -167,7 +165,9 @@ def receptive_fields(
         ax=list(panels),
         orientation="horizontal",
         extend="both" if beyond else "neither",
-        **{"aspect": 60, "shrink": 0.6, "pad": 0.03},
+        aspect=60,
+        shrink=0.6,
+        pad=0.03,
     )
     bar.set_label("weight (input to the unit from a pixel of the largest grey level)")
     return figure
@@ -316,11 +316,11 @@ def values_when_found(axes: Axes, values: pd.DataFrame) -> None:
     for width in widths:
         own = [place for (other, _), place in places.items() if other == width]
         look: Any = {"ha": "center", "va": "bottom", "transform": axes.get_xaxis_transform()}
-        axes.text(np.mean(own), 1.0, f"{width} hidden units", **look)
+        axes.text(float(np.mean(own)), 1.0, f"{width} hidden units", **look)
     axes.axhline(0, color=GREY, lw=0.5, ls=":", zorder=0)
     bottom, top = axes.get_ylim()
     axes.set(ylim=(bottom, top + 0.2 * (top - bottom)))  # room for the legend
-    axes.legend(loc="upper left", ncols=len(VALUE_LOOKS))
+    axes.legend(loc="upper left", ncols=len(VALUE_LOOKS), columnspacing=1, handletextpad=0.2)
     axes.set(xlabel="exploration rate ε", ylabel="Q-value")
 
 
@@ -335,8 +335,7 @@ def learning_rate_map(
 
     Parameters
     ----------
-    intervals : columns rule, spacing, start, end, batch_size, seed, low, high, best (see
-        `results.rate_map`).
+    intervals : as `statistics.rate_map` gives them.
     published : the paper's intervals, by rule.
     """
     series = ["spacing", "start", "end"]
@@ -358,14 +357,10 @@ def learning_rate_map(
     plain_numbers(axes, (1,))
     axes.set_yticks(range(len(places)), names)
     panels[0].set_ylabel("series of rates")
-    marker = RULE_MARKERS["q-agrel"]
+    faces = [BLACK, "white"]
     handles: list[Any] = [
-        Line2D(
-            *([], []),
-            **{"color": BLACK, "marker": marker, "mfc": BLACK if number == 0 else "white"},
-            label=f"steepest, batches of {batch:,}",
-        )
-        for number, batch in enumerate(batches)
+        Line2D([], [], color=BLACK, marker="o", mfc=face, label=f"steepest, batches of {batch:,}")
+        for batch, face in zip(batches, faces, strict=False)
     ]
     handles += [
         Line2D([], [], color=GREY, ls="", marker="|", ms=6, label="start of the series"),
@@ -378,15 +373,12 @@ def learning_rate_map(
 def steepest_bar(
     axes: Axes, intervals: pd.DataFrame, height: float, colour: str, filled: bool
 ) -> None:
-    """The seeds' mean interval with a mark at its centre, their range, and where rates begin.
-
-    Of seeds that learn: the steepest rise of a curve at the level of chance is noise.
-    """
+    """The seeds' mean interval with a mark at its centre, their range, and where rates begin."""
     start = float(intervals["start"].iloc[0])
     axes.plot(start, height, "|", color=GREY, ms=6)
-    ends = intervals.loc[intervals["best"] >= LEARNT, ["low", "high"]].dropna()
+    ends = intervals[["low", "high"]].dropna()
     if ends.empty:
-        axes.text(1.2 * start, height, "learns nothing", va="center", color=colour)
+        axes.text(1.2 * start, height, "diverges at once", va="center", color=colour)
         return
     low, high = np.exp(np.log(ends).mean()).tolist()
     axes.plot([ends["low"].min(), ends["high"].max()], [height] * 2, color=colour, lw=0.5)

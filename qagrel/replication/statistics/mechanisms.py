@@ -1,4 +1,4 @@
-"""What happens inside learning: values of actions, how classes are found, receptive fields."""
+"""What happens inside learning: values of actions, classes found, rates, receptive fields."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from qagrel.replication.statistics.curves import steepest_intervals
 from qagrel.replication.statistics.estimates import Estimate, Moments, contrast
 
 VALUES = ("right", "best_wrong", "other_wrong", "margin")
@@ -127,3 +128,35 @@ def neighbour_correlation(fields: NDArray[Any], image_shape: Sequence[int]) -> f
     )
     one, other = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
     return float(np.corrcoef(one, other)[0, 1])
+
+
+def rate_map(epochs: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """The steepest interval of every series of rates that was tried, by seed.
+
+    Parameters
+    ----------
+    epochs : columns run, seed, epoch, learning_rate, error; runs are named
+        ``rule, spacing, first to last, batch size``.
+    factor : that an interval spans.
+
+    Returns
+    -------
+    DataFrame
+        Columns run, rule, spacing, start, end, batch_size, seed, low, high (see
+        `curves.steepest_intervals`; NaN where a seed diverged too soon to have an interval).
+    """
+    parts = []
+    for run, group in epochs.groupby("run", sort=False):
+        rule, spacing, ends, batch = str(run).split(", ")
+        start, end = map(float, ends.split(" to "))
+        named = {"run": run, "rule": rule, "spacing": spacing, "start": start, "end": end}
+        for seed, curve in group.dropna(subset=["error"]).groupby("seed"):
+            spans = curve["learning_rate"].max() >= factor * curve["learning_rate"].min()
+            interval = (
+                steepest_intervals(curve, factor)
+                if spans
+                else pd.DataFrame({"seed": [seed], "low": np.nan, "high": np.nan})
+            )
+            parts.append(interval.assign(**named, batch_size=int(batch)))
+    columns = ["run", "rule", "spacing", "start", "end", "batch_size", "seed", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[columns]
