@@ -31,7 +31,7 @@ from qagrel.replication.figures.style import (
     plain_numbers,
     styled,
 )
-from qagrel.replication.statistics import RIGHT_ANGLE
+from qagrel.replication.statistics import RIGHT_ANGLE, Row
 
 Array = npt.NDArray[Any]
 DASHED: Any = (0, (2, 1.5))
@@ -61,37 +61,38 @@ BORDER = "#bfbfbf"  # between receptive fields
 
 @styled
 def alignment(
-    histories: Mapping[str, Mapping[str, pd.DataFrame]], limit: float, marks: Sequence[float]
+    histories: Mapping[Row, pd.DataFrame], limit: float, marks: Sequence[float]
 ) -> Figure:
     """Fig. 7: the angle between feedback and transposed forward weights, a panel a row.
 
     Parameters
     ----------
-    histories : for each kind of feedback, in rows of panels, its rows by their titles: records of
-        all seeds, with columns seed, epoch, angle_2, ...
+    histories : by row of Table 1, records of all seeds, with columns seed, epoch, angle_2, ...
+        Rows of one kind of feedback stand side by side.
     limit : the threshold of "approximately reciprocal", in degrees.
     marks : sizes of a change that both matrices share, whose angles are marked where feedback is
         learned (see `statistics.common_change`).
     """
-    most = max(map(len, histories.values()))
-    figure = new_figure(DOUBLE, (22 + 44 * len(histories)) * MM)
-    grid = figure.subplots(len(histories), most, sharex=True, sharey=True, squeeze=False)
+    kinds = list(dict.fromkeys(row.feedback for row in histories))
+    groups = [[row for row in histories if row.feedback == kind] for kind in kinds]
+    figure = new_figure(DOUBLE, (22 + 44 * len(kinds)) * MM)
+    most = max(map(len, groups))
+    grid = figure.subplots(len(kinds), most, sharex=True, sharey=True, squeeze=False)
     letters = iter("abcdefghijklmnop")
-    for panels, (feedback, rows) in zip(grid, histories.items(), strict=True):
-        for axes, (title, history) in zip(panels, rows.items(), strict=False):
-            angle_curves(axes, history, limit)
-            if feedback == "learned":
+    for panels, kind, rows in zip(grid, kinds, groups, strict=True):
+        for axes, row in zip(panels, rows, strict=False):
+            angle_curves(axes, histories[row], limit)
+            if kind == "learned":
                 mark_common_changes(axes, marks)
-            letter_panel(axes, next(letters), title)
+            letter_panel(axes, next(letters), f"{RULE_NAMES[row.rule]}\n{_network(row)}")
             axes.tick_params(labelbottom=True)
         for axes in panels[len(rows) :]:
             axes.set_visible(False)
-        panels[0].set_ylabel(f"angle of {feedback} feedback (°)")
-    every = [history for rows in histories.values() for history in rows.values()]
-    last = max(history["epoch"].max() for history in every)
+        panels[0].set_ylabel(f"angle of {kind} feedback (°)")
+    last = max(history["epoch"].max() for history in histories.values())
     grid[0, 0].set(xscale="log", xlim=(1, last), ylim=(0, 95), yticks=[0, 30, 60, 90])
     plain_numbers(grid[0, 0], (1,))
-    layers = sorted({layer for history in every for layer in _layers(history)})
+    layers = sorted({layer for history in histories.values() for layer in _layers(history)})
     handles = [
         Line2D([], [], color=LAYER_LOOKS[n][0], ls=LAYER_LOOKS[n][1], label=f"into layer {n}")
         for n in layers
@@ -127,6 +128,10 @@ def mark_common_changes(axes: Axes, sizes: Sequence[float]) -> None:
         axes.text(1.04, angle, f"{size:g}×", va="center", color=GREY, transform=beside)
 
 
+def _network(row: Row) -> str:
+    return f"{row.hidden}, α = {row.learning_rate:g}"
+
+
 def _layers(history: pd.DataFrame) -> list[int]:
     names = [str(name) for name in history if str(name).startswith("angle_")]
     return [int(name.removeprefix("angle_")) for name in names if history[name].notna().any()]
@@ -137,13 +142,14 @@ def _layers(history: pd.DataFrame) -> list[int]:
 
 @styled
 def receptive_fields(
-    fields: Mapping[str, Array], image_shape: Sequence[int], bound: float
+    fields: Mapping[Row, Array], image_shape: Sequence[int], bound: float
 ) -> Figure:
-    """Fig. 8: the weights from the image into hidden units, a panel a rule, on one scale.
+    """Fig. 8: the weights from the image into hidden units, a panel a row of Table 1, on one scale.
 
     Parameters
     ----------
-    fields : by the panel's title, weights of shape (units, pixels).
+    fields : weights of shape (units, pixels).
+    image_shape : rows and columns of an image.
     bound : the weight, either way, at which the scale ends; larger ones have the colour of its end.
     """
     rows = max(-(-len(weights) // FIELD_COLUMNS) for weights in fields.values())
@@ -153,12 +159,13 @@ def receptive_fields(
     figure = new_figure(DOUBLE, (tall + 22) * MM)
     panels = figure.subplots(1, len(fields), squeeze=False)[0]
     colours = mpl.colormaps[SIGNED].with_extremes(bad=BORDER)
-    for axes, letter, (title, weights) in zip(panels, "abcdefgh", fields.items(), strict=False):
+    for axes, letter, (row, weights) in zip(panels, "abcdefgh", fields.items(), strict=False):
         pictures = mosaic(weights.astype(float).reshape(-1, height, width), FIELD_COLUMNS)
         look: Any = {"vmin": -bound, "vmax": bound, "interpolation": "nearest"}
         image = axes.imshow(pictures, cmap=colours, **look)
         axes.set_axis_off()
-        letter_panel(axes, letter, title)
+        kind = f"{RULE_NAMES[row.rule]}, {row.feedback}"
+        letter_panel(axes, letter, f"{kind}\n{_network(row)}")
     beyond = any(np.abs(weights).max() > bound for weights in fields.values())
     bar = figure.colorbar(
         image,
