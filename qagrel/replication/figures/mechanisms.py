@@ -255,7 +255,7 @@ def finding_classes(tables: pd.DataFrame, values: pd.DataFrame) -> Figure:
     values : columns width, epsilon, seed, and means over the classes that a seed found:
         rival_peak, rival_last, own_found (see `measures.discoveries`).
     """
-    figure = new_figure(DOUBLE, 118 * MM)
+    figure = new_figure(DOUBLE, 108 * MM)
     grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.1))
     found, trials, lucky = (figure.add_subplot(grid[0, i]) for i in range(3))
     by_exploration(found, tables, "found")
