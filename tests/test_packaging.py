@@ -73,7 +73,7 @@ FIGURES = (
     {"figures.style"},
     {"figures.epochs", "figures.plots", "figures.schematics"},
     {"figures.inside"},
-    {"figures.walkthrough"},
+    {"figures.mechanisms", "figures.walkthrough"},
     {"figures"},
 )
 WING = (

@@ -19,7 +19,11 @@ VERDICTS = (
     *("not determined by the paper", "not comparable", "not tested"),
 )
 COURSES = {"first": ("first", 0), "fall": ("fall", 1), "change": ("common_change", 1)}  # of angles
-FIGURES = {"slowness": "slowness", "stopping": "stopping_rule"}  # the report's names, and ours
+FIGURES = {  # the report's names, and ours
+    **{"slowness": "slowness", "stopping": "stopping_rule", "values": "wrong_values"},
+    **{"alignment": "fig7_alignment", "fields": "fig8_receptive_fields"},
+    **{"finding": "finding_classes", "map": "learning_rate_map"},
+}
 SHORT = 6  # values that are shown unasked
 HEAD = """# The claims
 

@@ -1,5 +1,6 @@
 """Runs, rows and curves made up, for statistics and figures."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,10 @@ from qagrel.replication.statistics import Moments, Paper, Row, Summary
 
 PAPER = ROOT / "paper"
 N_CLASSES = 10
-FIGURES = ["fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "confusion", "rewards", "table1"]
+FIGURES = [
+    *("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "fig8"),
+    *("confusion", "finding", "rate map", "rewards", "table1", "wrong values"),
+]
 AGREL = Row("q-agrel", "symmetric", "300-100", 1.0)
 BACKPROP = Row("error-bp", "symmetric", "300-100", 0.1)
 STARRED = Row("q-agrel", "fixed", "300-100", 0.1)
@@ -138,6 +142,55 @@ def choices(n_epochs: int = 8) -> pd.DataFrame:
     epoch = np.arange(1, n_epochs + 1)
     before = np.where(epoch < 5, 0.9, 0.1)
     return pd.DataFrame({"epoch": epoch, "before": before, "after": 0.95 - before})
+
+
+def turning(n_layers: int = 2, seeds: int = 2) -> pd.DataFrame:
+    """Angles that fall from 80 degrees, by 10 an epoch and 5 a layer; seeds end one by one."""
+    parts = []
+    for seed in range(seeds):
+        epoch = np.arange(1, 6 - seed)
+        angles = {f"angle_{2 + layer}": 90.0 - 10 * epoch - 5 * layer for layer in range(n_layers)}
+        parts.append(pd.DataFrame({"seed": seed, "epoch": epoch, **angles}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def valued(n_seeds: int = 2) -> pd.DataFrame:
+    """Q-values and wrong choices of a rule that learns by reward, four epochs a seed."""
+    epoch = np.arange(1, 5)
+    means = {"right": epoch / 5, "best_wrong": epoch / 10, "other_wrong": 0.0, "margin": epoch / 10}
+    counts = {"wrong_greedy": 30, "wrong_explored": 10 * epoch}
+    changes = {"change_greedy": -6.0, "change_explored": -2.0 * epoch}
+    return pd.concat(
+        pd.DataFrame({"run": "q-agrel", "seed": s, "epoch": epoch, **means, **counts, **changes})
+        for s in range(n_seeds)
+    )
+
+
+def how_found() -> pd.DataFrame:
+    """How classes were found, two seeds of two widths and exploration rates; one class never."""
+    parts = []
+    for width, epsilon in ((30, 0.0), (30, 0.1), (300, 0.0), (300, 0.1)):
+        for seed in range(2):
+            lines = {
+                "class": [0, 1],
+                "found": [100.0 * (1 + seed), np.nan if width == 30 else 400.0],
+                "first_right_explored": [float(epsilon > 0), 0.0],
+                **{"right_before": 10, "explored_before": int(50 * epsilon)},
+                **{"rival_peak": 0.4, "rival_last": 0.2, "own_found": 0.5 + 0.1 * seed},
+            }
+            parts.append(pd.DataFrame({"run": f"{width}, {epsilon:g}", "seed": seed, **lines}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def mapped() -> pd.DataFrame:
+    """Steepest intervals of two series and batch sizes; one series of error-BP diverges."""
+    lines: list[dict[str, Any]] = []
+    for rule, start, batch in itertools.product(("q-agrel", "error-bp"), (0.01, 0.5), (100, 1000)):
+        series = {"rule": rule, "spacing": "geometric", "start": start, "end": 10.0}
+        for seed in range(2):
+            low = np.nan if (rule, start) == ("error-bp", 0.5) else start * 2**seed
+            lines.append({**series, "batch_size": batch, "seed": seed, "low": low, "high": 2 * low})
+    return pd.DataFrame(lines)
 
 
 def both(value: Any) -> dict[str, Any]:

@@ -406,16 +406,20 @@ def test_normalising_twice_changes_nothing() -> None:
 
 def test_there_is_one_for_each_figure_the_table_and_what_goes_beyond() -> None:
     beginnings = [name.split("_")[0] for name in NAMES]
-    figures = [f"fig{number}" for number in range(1, 7)]
-    others = ["rewards", "slowness", "stopping", "table1"]
-    assert beginnings == ["angles", "explore", *figures, *others]
+    figures = [f"fig{number}" for number in range(1, 9)]
+    others = ["finding", "learning", "rewards", "slowness", "stopping", "table1", "wrong"]
+    assert beginnings == ["explore", *figures, *others]
 
 
 OF_RUNS = {  # notebooks on committed runs, and what there is to choose
-    "angles": {"limit"},
     "explore": {"row", "seed"},
+    "fig7_alignment": {"limit"},
+    "fig8_receptive_fields": {"scale"},
+    "finding_classes": {"widths"},
+    "learning_rate_map": {"factor"},
     "slowness": {"rates"},
     "stopping_rule": {"hidden"},
+    "wrong_values": {"first", "last"},
 }
 
 
@@ -439,7 +443,6 @@ def test_identifiers_of_cells_tell_their_place(name: str) -> None:
 TRAINED = {"hidden": [12], "max_epochs": 4, "batch_size": 100, "seed": 1, "learning_rate": 0.4}
 ROW = "q-agrel_fixed_300_0.1"
 GIVEN: dict[str, dict[str, Any]] = {
-    "angles": {"limit": 30.0},
     "explore": {"seed": 1, "row": ROW},
     "fig1_overview": {"seed": 5, "hidden": [2, 3]},
     "fig2_local_information": {"seed": 5, "learning_rate": 0.2, "unit": 2},
@@ -447,10 +450,15 @@ GIVEN: dict[str, dict[str, Any]] = {
     "fig4_learning_rate_range": {**TRAINED, "learning_rate_end": 4.0},
     "fig5_stepwise_reward": TRAINED,
     "fig6_class_selection": {**TRAINED, "epsilon": 0.1, "confusion_epochs": [1, 4]},
+    "fig7_alignment": {"limit": 30.0},
+    "fig8_receptive_fields": {"scale": 0.05},
+    "finding_classes": {"widths": [30]},
+    "learning_rate_map": {"factor": 4.0},
     "rewards": {**TRAINED, "reward_flip": 0.0, "switch": 3},
     "slowness": {"rates": "lower"},
     "stopping_rule": {"hidden": [300, 100]},
     "table1": {"seed": 1, "hidden": [300, 100]},
+    "wrong_values": {"first": 2, "last": 5},
 }
 
 
@@ -516,7 +524,38 @@ def test_a_notebook_asks_shows_and_suggests_and_its_text_has_no_number_typed(nam
     assert re.findall(r"\d+", re.sub(NO_RESULT, "", whole, flags=re.MULTILINE)) == []
 
 
-def test_a_value_out_of_range_is_refused_by_the_notebook(tmp_path: Path) -> None:
-    given = {"unit": 9, "output_dir": str(tmp_path)}
-    with pytest.raises(InputError, match="unit: the first hidden layer has 3 units"):
-        notebooks.run("fig2_local_information", given, tmp_path / "out.ipynb")
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("fig2_local_information", {"unit": 9}, "unit: the first hidden layer has 3 units"),
+        ("fig8_receptive_fields", {"scale": -1.0}, "scale: -1 is not the size of a weight"),
+        ("finding_classes", {"widths": [7]}, r"widths: \[7\] are not all among 30, 300"),
+        ("learning_rate_map", {"factor": 1.0}, "factor: 1 spans no interval"),
+        ("wrong_values", {"first": 99}, "first, last: 99 to 40 are not epochs of 1 to 40"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_the_notebook(
+    name: str, given: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        notebooks.run(name, {**given, "output_dir": str(tmp_path)}, tmp_path / "out.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("fig8_receptive_fields", "receptive_fields.npz"),
+        ("finding_classes", "studies/finding-classes-measured.csv"),
+        ("learning_rate_map", "studies/learning-rate-map.csv"),
+        ("wrong_values", "studies/wrong-values-measured.csv"),
+    ],
+)
+def test_a_study_that_was_not_made_is_named(
+    name: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    results.joinpath("digits").mkdir(parents=True)
+    shutil.copy(ROOT / "results/digits/data.json", results / "digits")
+    monkeypatch.setenv("QAGREL_RESULTS_DIR", str(results))
+    with pytest.raises(InputError, match=file):
+        notebooks.run(name, {"output_dir": str(tmp_path)}, tmp_path / "out.ipynb")

@@ -175,7 +175,7 @@ def test_typst_has_nothing_to_warn_of(project: Path, monkeypatch: pytest.MonkeyP
     assert [str(warning) for warning in found] == []
 
 
-@pytest.mark.parametrize(("profile", "most"), [("digits", 9), ("mnist", 10)])
+@pytest.mark.parametrize(("profile", "most"), [("digits", 11), ("mnist", 13)])
 def test_a_committed_report_is_no_book(profile: str, most: int) -> None:
     path = ROOT / "results" / profile / "report.pdf"
     if not path.exists():

@@ -1,6 +1,6 @@
 """Epochs: which rule is slower by which measure, and what the stopping rule makes of accuracies."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from qagrel.replication.figures.style import (
     plain_numbers,
     styled,
 )
-from qagrel.replication.statistics import RIGHT_ANGLE, Chain
+from qagrel.replication.statistics import Chain
 
 LOSS_COLOURS = {"cross-entropy": RULE_COLOURS["error-bp"], "squared-error": GREEN}
 LOSS_NAMES = {"cross-entropy": "cross-entropy", "squared-error": "squared error"}
@@ -34,7 +34,6 @@ RATE_NAMES = {
     "own better": "each rule's better rate",
 }
 FEEDBACK_COLOURS = {"symmetric": RULE_COLOURS["q-agrel"], "learned": PURPLE, "fixed": BLACK}
-MATRIX_COLOURS = (RULE_COLOURS["q-agrel"], RULE_COLOURS["error-bp"], GREEN)
 DASHED: Any = (0, (2, 1.5))
 
 
@@ -172,55 +171,3 @@ def _stopping_legend() -> list[Line2D]:
         "expected": {"color": GREY, "ls": DASHED, "lw": 0.7},
     }
     return [Line2D([], [], label=label, **look) for label, look in looks.items()]
-
-
-# --- angles of learned feedback -------------------------------------------------------------
-
-
-@styled
-def angles(histories: Mapping[str, pd.DataFrame], limit: float, marks: Sequence[float]) -> Figure:
-    """The angle between learned feedback and transposed forward weights, a panel a row.
-
-    Parameters
-    ----------
-    histories : a row's records of epochs, all seeds, with columns angle_2, ...
-    limit : the threshold of "approximately reciprocal", in degrees.
-    marks : sizes of a change that both matrices share, whose angles are marked (see
-        `statistics.common_change`).
-    """
-    figure = new_figure(DOUBLE, 0.32 * DOUBLE)
-    panels = figure.subplots(1, len(histories), sharey=True, squeeze=False)[0]
-    for axes, letter, (name, history) in zip(panels, "abcdefgh", histories.items(), strict=False):
-        angle_curves(axes, history, limit, marks)
-        letter_panel(axes, letter, name)
-    panels[0].set_ylabel("angle (degrees)")
-    most = max(sum(str(name).startswith("angle_") for name in h) for h in histories.values())
-    layers = [
-        Line2D([], [], color=colour, label=f"weights to layer {number}")
-        for number, colour in enumerate(MATRIX_COLOURS[:most], 2)
-    ]
-    size = "what a common change gives, so many times as large as the initial weights"
-    others = [
-        Line2D([], [], color=BLACK, lw=0.6, ls=DASHED, label="threshold"),
-        Line2D([], [], ls="", marker="<", color=GREY, label=size),
-    ]
-    figure.legend(handles=[*layers, *others], loc="outside lower center", ncols=4)
-    return figure
-
-
-def angle_curves(axes: Axes, history: pd.DataFrame, limit: float, marks: Sequence[float]) -> None:
-    """Every seed's angle over epochs, a colour a layer, from the right angle at the start."""
-    columns = [str(name) for name in history if str(name).startswith("angle_")]
-    for column, colour in zip(columns, MATRIX_COLOURS, strict=False):
-        for _, seed in history.groupby("seed"):
-            epochs = np.concatenate([[0], seed["epoch"]])
-            values = np.concatenate([[RIGHT_ANGLE], seed[column]])
-            axes.plot(epochs, values, color=colour, lw=0.4, alpha=0.8)
-    axes.axhline(limit, color=BLACK, lw=0.6, ls=DASHED)
-    last = history["epoch"].max()
-    beside = axes.get_yaxis_transform()
-    for size in marks:
-        angle = np.degrees(np.arccos(size**2 / (1 + size**2)))
-        axes.plot(1, angle, "<", color=GREY, ms=3, clip_on=False, transform=beside)
-        axes.text(1.03, angle, f"{size:g}×", va="center", color=GREY, transform=beside)
-    axes.set(xlim=(0, last), ylim=(0, 92), xlabel="epoch")

@@ -181,16 +181,24 @@ def receptive_fields(
     units : which to show, from left to right and top to bottom, up to as many as there is room.
     """
     rows, columns = FIELDS
-    height, width = picture_shape(image_shape)
-    mosaic = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
-    for place, unit in enumerate(units[: rows * columns]):
-        top, left = (place // columns) * (height + 1), (place % columns) * (width + 1)
-        mosaic[top : top + height, left : left + width] = weights[:, unit].reshape(height, width)
-    largest = np.nanmax(np.abs(mosaic))
-    image = axes.imshow(mosaic, cmap=SIGNED, vmin=-largest, vmax=largest, interpolation="nearest")
+    shown = weights[:, units[: rows * columns]].T
+    pictures = mosaic(shown.reshape(-1, *picture_shape(image_shape)), columns)
+    largest = np.nanmax(np.abs(pictures))
+    image = axes.imshow(pictures, cmap=SIGNED, vmin=-largest, vmax=largest, interpolation="nearest")
     axes.set_axis_off()
     bar = axes.figure.colorbar(image, ax=axes, orientation="horizontal", aspect=40, pad=0.03)
     bar.set_label("weight from the pixel")
+
+
+def mosaic(pictures: Array, columns: int) -> Array:
+    """Pictures of shape (n, height, width), so many in a row, with lines of NaN between them."""
+    n, height, width = pictures.shape
+    rows = -(-n // columns)
+    whole = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for place, picture in enumerate(pictures):
+        top, left = (place // columns) * (height + 1), (place % columns) * (width + 1)
+        whole[top : top + height, left : left + width] = picture
+    return whole
 
 
 def picture_shape(image_shape: Sequence[int]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ What is compared with what, by which thresholds and why, is data: the files of t
 One subject a file: `estimates` (samples, checks, verdicts), `rows` (of Table 1), `paper` (its
 numbers, claims and our thresholds), `comparison` (Table 1 against the paper), `curves` (steps,
 discoveries, angles), `mechanisms` (values of wrong actions, how classes are found, series of
-rates), `evidence` (what claims are tested on), `claims` (each with its test), `learning` (those on
+rates, receptive fields), `evidence` (what claims are tested on), `claims` (each with its test), `learning` (those on
 how learning goes), `verdicts` (on each, what it rests on, what it was before an amendment),
 `readings` (what the paper leaves unsaid), `slowness` (by which measure), `stopping` (the stopping
 rule as a chance event), `survival` (runs that are cut off).
@@ -57,6 +57,15 @@ from qagrel.replication.statistics.estimates import (
     weigh,
 )
 from qagrel.replication.statistics.evidence import Evidence, Finding
+from qagrel.replication.statistics.mechanisms import (
+    discovery_table,
+    explorative_share,
+    neighbour_correlation,
+    rate_map,
+    slowing,
+    value_course,
+    values_when_found,
+)
 from qagrel.replication.statistics.paper import Claim, Paper, Rules, read_paper
 from qagrel.replication.statistics.readings import conclusions, read_variants, sensitivity
 from qagrel.replication.statistics.rows import (
@@ -116,20 +125,25 @@ __all__ = [
     "contrast",
     "decide",
     "discoveries",
+    "discovery_table",
     "epochs_by_measure",
     "error_rate",
     "explained",
+    "explorative_share",
     "finishing",
     "going_on",
     "holm",
     "judge",
     "learning_profile",
+    "neighbour_correlation",
     "overshoots",
     "pool",
     "pooled_comparisons",
+    "rate_map",
     "read_paper",
     "read_variants",
     "sensitivity",
+    "slowing",
     "steepest_interval",
     "steepest_intervals",
     "steps",
@@ -139,5 +153,7 @@ __all__ = [
     "table1",
     "total",
     "until",
+    "value_course",
+    "values_when_found",
     "weigh",
 ]

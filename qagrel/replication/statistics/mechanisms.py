@@ -1,10 +1,13 @@
-"""What happens inside learning: values of wrong actions, how classes are found, series of rates."""
+"""What happens inside learning: values of actions, classes found, rates, receptive fields."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 
 from qagrel.replication.statistics.curves import steepest_intervals, steps
 from qagrel.replication.statistics.estimates import Estimate, Moments, contrast
@@ -73,6 +76,26 @@ def discovery_table(measured: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
+
+
+def values_when_found(measured: pd.DataFrame) -> pd.DataFrame:
+    """Values of the most chosen wrong and the right action, mean over a seed's found classes.
+
+    Parameters
+    ----------
+    measured : as of `discovery_table`.
+
+    Returns
+    -------
+    Columns width, epsilon, seed, rival_peak, rival_last, own_found (see `measures.discoveries`).
+    """
+    found = measured[measured["found"].notna()]
+    columns = ["rival_peak", "rival_last", "own_found"]
+    means = found.groupby(["run", "seed"], sort=False)[columns].mean().reset_index()
+    names = means.pop("run").str.split(", ", expand=True)
+    means.insert(0, "width", names[0].astype(int))
+    means.insert(1, "epsilon", names[1].astype(float))
+    return means
 
 
 def slowing(measured: pd.DataFrame, run: str, reference: str) -> Estimate:
@@ -194,6 +217,27 @@ def unevenness(times: npt.ArrayLike) -> float:
 def _together_by_chance(n: int, places: int) -> float:
     """Events per place that has any, of n independent ones: n over the expected places."""
     return n / (places * (1 - (1 - 1 / places) ** n)) if n else np.nan
+
+
+def neighbour_correlation(fields: NDArray[Any], image_shape: Sequence[int]) -> float:
+    """How alike the weights from neighbouring pixels are: about 0 where each is on its own.
+
+    Parameters
+    ----------
+    fields : weights from the pixels, shape (units, pixels).
+    image_shape : rows and columns of the image.
+
+    Returns
+    -------
+    The correlation of a unit's weights from pixels above and beside each other, over all units.
+    """
+    pictures = fields.astype(float).reshape(-1, *image_shape)
+    pairs = (
+        (pictures[:, 1:], pictures[:, :-1]),
+        (pictures[:, :, 1:], pictures[:, :, :-1]),
+    )
+    one, other = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def rate_map(epochs: pd.DataFrame, factor: float) -> pd.DataFrame:

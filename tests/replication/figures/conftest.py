@@ -12,16 +12,28 @@ from examples import (
     choices,
     epoch_records,
     found,
+    how_found,
+    mapped,
     paid,
     rising_rates,
     seeds,
     steepest,
+    turning,
+    valued,
 )
 from helpers import TRIAL
 from matplotlib.figure import Figure
 
-from qagrel.replication.figures import plots, schematics, style
-from qagrel.replication.statistics import Paper, Row, Summary, summarise
+from qagrel.replication.figures import mechanisms, plots, schematics, style
+from qagrel.replication.statistics import (
+    Paper,
+    Row,
+    Summary,
+    discovery_table,
+    summarise,
+    value_course,
+    values_when_found,
+)
 from qagrel.trial import Trial, find_trial, open_and_closed
 
 
@@ -73,6 +85,19 @@ def make(
             both(epochs), both(batch_records(epochs)), both(found()), both([2, 5])
         ),
         "fig6": lambda: plots.class_selection(both(epochs), both(found())),
+        "fig7": lambda: mechanisms.alignment(
+            {row: turning() for row in table if row.feedback != "symmetric"}, 45.0, [1.0]
+        ),
+        "fig8": lambda: mechanisms.receptive_fields(
+            dict.fromkeys(list(table)[:4], np.linspace(-1, 1, 24 * 784).reshape(24, 784)),
+            (28, 28),
+            0.5,
+        ),
+        "finding": lambda: mechanisms.finding_classes(
+            discovery_table(how_found()), values_when_found(how_found())
+        ),
+        "rate map": lambda: mechanisms.learning_rate_map(mapped(), both((0.5, 1))),
+        "wrong values": lambda: mechanisms.wrong_values(both(value_course(valued())), valued()),
         "confusion": lambda: plots.confusion_over_time(both(counts), [1, 4, 8], both(found())),
         "rewards": lambda: plots.rewards(paid(epochs), choices(), 5),
         "table1": lambda: plots.table1(table, paper, seed=1),

@@ -1,4 +1,4 @@
-"""Slowness, the stopping rule and angles, drawn of what is made up."""
+"""Slowness and the stopping rule, drawn of what is made up."""
 
 import numpy as np
 import pandas as pd
@@ -57,12 +57,3 @@ def test_runs_that_go_on_are_steps_beside_what_is_expected() -> None:
     assert "b  runs that go on (300 units, lower rates)" in {
         axes.get_title(loc="left") for axes in figure.axes
     }
-
-
-def test_angles_start_at_the_right_one() -> None:
-    history = pd.DataFrame({"seed": 0, "epoch": [1, 2], "angle_2": [50.0, 40.0]})
-    figure = epochs.angles({"300": history}, 45.0, [1.0])
-    course, limit, mark = figure.axes[0].get_lines()
-    assert course.get_ydata().tolist() == [90.0, 50.0, 40.0]
-    assert limit.get_ydata()[0] == 45.0
-    assert mark.get_ydata()[0] == pytest.approx(60.0)  # the cosine of a common change of 1 is 1/2

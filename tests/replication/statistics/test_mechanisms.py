@@ -182,3 +182,33 @@ def test_how_much_farther_weights_are_moved_is_a_ratio_by_seed() -> None:
     (ratio,) = mechanisms.moved_more(pd.DataFrame(lines), "a", "b").items()
     assert ratio[0] == "moved_1"
     assert ratio[1].value == pytest.approx(math.log(3))
+
+
+def test_values_are_averaged_over_the_classes_that_a_seed_found() -> None:
+    table = discoveries("30, 0.02", 0, [100, 300, np.nan]).assign(own_found=[0.2, 0.4, 9.0])
+    (line,) = mechanisms.values_when_found(table).to_dict("records")
+    assert (line["width"], line["epsilon"], line["seed"]) == (30, 0.02, 0)
+    assert line["own_found"] == pytest.approx(0.3)
+    assert (line["rival_peak"], line["rival_last"]) == (pytest.approx(0.4), pytest.approx(0.1))
+
+
+def test_smooth_fields_have_neighbours_alike_and_random_ones_do_not() -> None:
+    row, column = np.mgrid[:8, :8]
+    smooth = np.stack([row + column, row - column]).reshape(2, 64)
+    assert mechanisms.neighbour_correlation(smooth, (8, 8)) > 0.9
+    noise = np.random.default_rng(0).normal(size=(50, 64))
+    assert abs(mechanisms.neighbour_correlation(noise, (8, 8))) < 0.05
+
+
+def test_the_map_of_rates_has_a_line_a_series_and_seed() -> None:
+    rates = np.array([0.1, 0.2, 0.4])
+    curve = pd.DataFrame({"epoch": [1, 2, 3], "learning_rate": rates, "error": [0.8, 0.3, 0.2]})
+    runs = [
+        curve.assign(run="q-agrel, geometric, 0.1 to 0.4, 10", seed=0),
+        curve.head(1).assign(run="error-bp, linear, 0.1 to 0.4, 10", seed=0),
+    ]
+    one, other = mechanisms.rate_map(pd.concat(runs), 2).to_dict("records")
+    series = ("rule", "spacing", "start", "end", "batch_size")
+    assert [one[name] for name in series] == ["q-agrel", "geometric", 0.1, 0.4, 10]
+    assert (one["low"], one["high"]) == (pytest.approx(0.1), pytest.approx(0.2))
+    assert np.isnan(other["low"])
