@@ -17,8 +17,9 @@ What is compared with what, by which thresholds and why, is data: the files of t
 One subject a file: `estimates` (samples, checks, verdicts), `rows` (of Table 1), `paper` (its
 numbers, claims and our thresholds), `comparison` (Table 1 against the paper), `curves` (steps,
 discoveries, angles), `mechanisms` (values of wrong actions, how classes are found, series of
-rates, receptive fields), `evidence` (what claims are tested on), `claims` (each with its test), `learning` (those on
-how learning goes), `verdicts` (on each, what it rests on, what it was before an amendment),
+rates, receptive fields), `evidence` (what claims are tested on), `claims` (each with its test),
+`learning` (those on how learning goes), `verdicts` (on each, what it rests on, what it was before
+an amendment),
 `readings` (what the paper leaves unsaid), `slowness` (by which measure), `stopping` (the stopping
 rule as a chance event), `survival` (runs that are cut off).
 """
