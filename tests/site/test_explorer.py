@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 
-CHROMIUM = shutil.which("chromium") or "chromium"  # the distribution's
 SECONDS = 60  # for anything that a page does, on a machine that is busy
 
 
@@ -92,16 +91,6 @@ def _wait_for_server(server: "subprocess.Popen[bytes]", runtime: Path, log: Path
             break
         time.sleep(0.1)
     raise AssertionError(log.read_text())
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator["Browser"]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
