@@ -223,11 +223,14 @@ OTHER: dict[str, Any] = {
     **{"validation_draw": "run", "validation_every": 1, "drop_epoch": 9, "drop_factor": 2.0},
     **{"payoff": ((1.0, 0.0, 0.5),) * 3, "reward_omission": 0.1, "reward_flip": 0.1},
     **{"learning_rate_end": 1.0, "learning_rate_spacing": "linear", "precision": "float32"},
+    **{"initial_q": 0.5, "novelty": 1.0, "activation": "tanh", "optimizer": "adam"},
+    **{"feedback_noise": 0.5, "feedback_silenced": 0.5},
 }
 MAY_DIFFER = {"dataset", "grey_max", "max_epochs", "stop_checks", "stop_decimals"}
 
 
-SWITCH = {"payoff_switch", "payoff_after"}  # neither is without the other
+# neither is without the other, nor these without what they are of
+SWITCH = {"payoff_switch", "payoff_after", "momentum", "feedback_correlation"}
 
 
 @pytest.mark.parametrize("field", sorted(RunSpec.model_fields.keys() - MAY_DIFFER - SWITCH))

@@ -1,4 +1,4 @@
-"""What the paper leaves to others: activation functions, optimizers, novelty, disturbed feedback."""
+"""Activation functions, optimizers, novelty and disturbed feedback, which the paper leaves out."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ import naive
 import numpy as np
 import pytest
 from autograd import grad
-from helpers import RULES_AND_LOSSES
 from naive import Settings
 from problems import N_CLASSES, Disturbed, Learner, Problem
 from test_rule import HUGE_RATE, assert_same_epoch
@@ -154,7 +153,8 @@ def test_deaf_units_learn_nothing_from_below() -> None:
     problem = Problem((17, 9))
     learner = problem.learn(Disturbed(epsilon=0.5, deaf=True), 7, 0.1)
     deaf = problem.deaf[1, :17]
-    assert deaf.any() and not deaf.all()
+    assert deaf.any()
+    assert not deaf.all()
     changed = (learner.weights[0] != problem.weights[0]).any(axis=0)
     assert not changed[deaf].any()
     assert changed[~deaf].any()
