@@ -44,6 +44,12 @@ def test_the_interval_of_a_mean_is_that_of_students_t() -> None:
     assert contrast([(1, Moments.of(values))]).interval(0.95) == pytest.approx(expected)
 
 
+def test_equal_values_have_no_spread() -> None:
+    value = 98.88888888888889  # the mean of three is another number
+    assert np.std([value] * 3) > 0
+    assert Moments.of([value] * 3) == Moments(value, 0.0, 3)
+
+
 def test_an_interval_of_known_numbers() -> None:
     # Mean 10, sd 2, n 16: 10 +- 2.13145 (t of 15 degrees, from tables) * 0.5
     low, high = contrast([(1, Moments(10, 2, 16))]).interval(0.95)
