@@ -68,6 +68,17 @@ class RunSpec(BaseModel):
     grey_max: int | None = Field(
         None, ge=1, le=255, description="grey level of activity 1  [default: the data's largest]"
     )
+    distortion: Literal["none", "affine"] = Field(
+        "none",
+        description="training images are moved, scaled, rotated and sheared a little, anew in "
+        "every epoch",
+    )
+    distortion_range: float = Field(
+        0.15,
+        gt=0,
+        lt=0.5,  # beyond, a map may turn an image over
+        description="numbers of an affine map are within +- this of those that change nothing",
+    )
     weight_range: float = Field(
         0.05, gt=0, allow_inf_nan=False, description="initial weights are within +- this"
     )

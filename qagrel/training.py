@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qagrel import kernels, network, triallog
 from qagrel.dataset import Dataset
 from qagrel.datasets import dataset_of
+from qagrel.distortion import Distorter
 from qagrel.epoch import Epoch, OnEpoch, Row, says_stop
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
@@ -208,6 +209,7 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
             f"{dataset.name} that are left after validation: choose fewer"
         )
     _check_payoffs(spec, dataset)
+    _check_distortion(spec, dataset)
     if dataset.grey_max is not None and (
         (level := dataset.largest_level["train"]) > dataset.grey_max
     ):
@@ -226,6 +228,21 @@ def _check_payoffs(spec: RunSpec, dataset: Dataset) -> None:
                 f"{name}: {len(table)} rows of {len(table[0])} actions do not fit the {n_classes} "
                 f"classes of {dataset.name}: give {n_classes} rows of {n_actions}"
             )
+
+
+def _check_distortion(spec: RunSpec, dataset: Dataset) -> None:
+    if spec.distortion == "none":
+        return
+    if not dataset.has_levels:
+        raise InputError(
+            f"distortion: the samples of {dataset.name} are values, not grey levels (uint8): give "
+            "images, or none"
+        )
+    if len(dataset.image_shape) != 2 or len(set(dataset.image_shape)) != 1:
+        raise InputError(
+            f"distortion: the images of {dataset.name} are of the shape {dataset.image_shape}: "
+            "give square ones, in as many rows as columns, or none"
+        )
 
 
 _sparse_images: "WeakKeyDictionary[Dataset, dict[tuple[str, str], SparseImages]]" = (
@@ -266,8 +283,9 @@ class _Run:
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         # one stream for each purpose, so that every rule sees the same start and sample order
-        streams = map(np.random.default_rng, np.random.SeedSequence(spec.seed).spawn(5))
-        forward, feedback, self.orders, self.exploration, self.chances = streams
+        streams = map(np.random.default_rng, np.random.SeedSequence(spec.seed).spawn(6))
+        forward, feedback, self.orders, self.exploration, self.chances, self.distortions = streams
+        self.distorter = self._distorter()
         self.payoffs = network.payoffs(spec, dataset.n_classes)
         self.network = self._start(forward, feedback, earlier or initial)
         self.work = network.workspace(self.network, spec.batch_size)
@@ -303,10 +321,17 @@ class _Run:
             )
         return network.pack(weights, back if separate else None, spec.feedback == "learned")
 
+    def _distorter(self) -> Distorter | None:
+        if self.spec.distortion == "none":
+            return None
+        reach = self.spec.distortion_range
+        return Distorter(self.dataset.train_images, self.train_images, reach)
+
     @property
     def streams(self) -> dict[str, np.random.Generator]:
         """The random streams that are drawn from every epoch."""
-        return {"orders": self.orders, "exploration": self.exploration, "chances": self.chances}
+        streams = {"orders": self.orders, "exploration": self.exploration, "chances": self.chances}
+        return streams if self.distorter is None else {**streams, "distortions": self.distortions}
 
     def _take_streams(self, before: History | None) -> None:
         """Go on where the streams of a run ended, if there is one."""
@@ -404,7 +429,10 @@ class _Run:
         n_logged = order.size if self.record_trials else 0
         record = network.record(self.network, self.batch_sizes.size, self.n_classes, n_logged)
         draws = kernels.Draws(order, *actions, *chances)
-        shared = self.network, self.work, self.train_images
+        images = self.train_images
+        if self.distorter is not None:
+            images = self.distorter.distort(order, self.distortions)
+        shared = self.network, self.work, images
         kernels.train_epoch(*shared, draws, self.payoffs, self.policy, rate, record)
         if not self.record_trials:
             return record, None

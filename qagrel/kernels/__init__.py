@@ -3,6 +3,7 @@
 - `rule`: the five phases of a trial, as the paper tells them; read this first;
 - `loops`: the sums over synapses, in which the time goes;
 - `images`: what is on the input layer;
+- `distortion`: images moved, scaled, rotated and sheared;
 - `alignment`: the angle between feedback and weights;
 - `buffers`, `vectors`: places in memory, and registers;
 - `elementary`: exp, log and arccos in plain arithmetic;
@@ -11,6 +12,7 @@
 """
 
 from qagrel.kernels.alignment import feedback_angles
+from qagrel.kernels.distortion import distort
 from qagrel.kernels.images import count_pixels, list_pixels
 from qagrel.kernels.layout import (
     BLOCK,
@@ -50,6 +52,7 @@ __all__ = [
     "Workspace",
     "choose",
     "count_pixels",
+    "distort",
     "feedback_angles",
     "list_pixels",
     "pair_type",

@@ -90,6 +90,13 @@ OPTIONS = {
             {"payoff_switch": 3, "payoff_after": ((0.0, 1.0) * 5, (1.0, 0.0) * 5) * 5},
         ],
     ),
+    "distortion": Option(
+        lambda spec: spec.distortion != "none",
+        [
+            {"distortion": "affine", "feedback": "learned"},
+            {"distortion": "affine", "distortion_range": 0.3, "validation_draw": "run"},
+        ],
+    ),
 }
 BASE_VARIANTS: Sequence[dict[str, Any]] = (
     *(
