@@ -223,14 +223,18 @@ OTHER: dict[str, Any] = {
     **{"validation_draw": "run", "validation_every": 1, "drop_epoch": 9, "drop_factor": 2.0},
     **{"payoff": ((1.0, 0.0, 0.5),) * 3, "reward_omission": 0.1, "reward_flip": 0.1},
     **{"learning_rate_end": 1.0, "learning_rate_spacing": "linear", "precision": "float32"},
+    "distortion_range": 0.3,
 }
 MAY_DIFFER = {"dataset", "grey_max", "max_epochs", "stop_checks", "stop_decimals"}
 
 
 SWITCH = {"payoff_switch", "payoff_after"}  # neither is without the other
+ELSEWHERE = {"distortion"}  # of square images, in `test_distortion`
 
 
-@pytest.mark.parametrize("field", sorted(RunSpec.model_fields.keys() - MAY_DIFFER - SWITCH))
+@pytest.mark.parametrize(
+    "field", sorted(RunSpec.model_fields.keys() - MAY_DIFFER - SWITCH - ELSEWHERE)
+)
 def test_another_specification_is_refused(patches: Dataset, field: str) -> None:
     first = train(SPEC.replace(max_epochs=2), patches)
     with pytest.raises(InputError, match=rf"\A{field}: .* is not the .* of the run to go on from"):
