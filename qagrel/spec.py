@@ -41,7 +41,11 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: str = Field("mnist", min_length=1, description="name, or folder of IDX files")
+    dataset: str = Field(
+        "mnist",
+        min_length=1,
+        description="name, or folder of IDX files; behind a colon some classes: mnist:0-4",
+    )
     rule: Literal["q-agrel", "error-bp"] = Field("q-agrel", description="learning rule")
     feedback: Literal["symmetric", "learned", "fixed"] = Field(
         "symmetric", description="feedback weights"

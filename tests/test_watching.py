@@ -229,7 +229,7 @@ MAY_DIFFER = {"dataset", "grey_max", "max_epochs", "stop_checks", "stop_decimals
 
 
 SWITCH = {"payoff_switch", "payoff_after"}  # neither is without the other
-ELSEWHERE = {"distortion"}  # of square images, in `test_distortion`
+ELSEWHERE = {"distortion"}  # of square images, in `test_distorted`
 
 
 @pytest.mark.parametrize(
