@@ -415,8 +415,8 @@ name_argument = click.argument("name", required=False)
 def data() -> None:
     """Get, check and describe data sets.
 
-    NAME is 'digits', 'mnist' or the folder of a data set in the IDX form; without it, every data
-    set known by name is meant.
+    NAME is 'digits', 'mnist' or the folder of a data set in the IDX form, with some classes behind
+    a colon (mnist:0-4) or without; without NAME, every data set known by name is meant.
     """
 
 

@@ -229,10 +229,13 @@ def _folder(path: str) -> Path:
             f"{path} is a file: name the folder that holds {', '.join(FILES.values())}, "
             "gzipped or not"
         )
-    hint = "; some classes are listed as in mnist:0-4 or digits:0,3,8" if ":" in path else ""
+    known, _, listed = path.partition(":")
+    hint = nearest(path.lower(), CHECKSUMS)
+    if listed and known in CHECKSUMS:
+        hint = f"; some classes are listed as in {known}:0-4 or {known}:0,3,8"
     raise InputError(
         f"there is no data set and no folder {path!r}: give {' or '.join(CHECKSUMS)}, "
-        f"or a folder of IDX files{nearest(path.lower(), CHECKSUMS)}{hint}"
+        f"or a folder of IDX files{hint}"
     )
 
 

@@ -39,18 +39,17 @@ def labels_in(name: str, text: str) -> tuple[int, ...]:
         match = SPAN.fullmatch(part)
         if not match:
             raise InputError(
-                f"{name}: {text!r} is no list of classes such as 0-4 or 0,3,8: give one, or put "
-                "a slash behind it if it names a folder"
+                f"{name!r} lists no classes behind its colon: give such as 0-4 or 0,3,8, or put a "
+                "slash behind it if it is a folder's name"
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if first > last or first <= max(labels, default=-1):
             raise InputError(
-                f"{name}: the classes {text} do not rise, each named once: give such as 0-4 or "
-                "0,3,8"
+                f"{name!r}: its classes do not rise, each named once: give such as 0-4 or 0,3,8"
             )
         labels += range(first, last + 1)
     if len(labels) == 1:
-        raise InputError(f"{name}: there is only one class to tell, {text}: give two at least")
+        raise InputError(f"{name!r}: there is only one class to tell: give two at least")
     return tuple(labels)
 
 
@@ -66,14 +65,14 @@ def take(whole: Dataset, labels: Sequence[int], name: str) -> Dataset:
     """
     if strange := sorted(set(labels) - set(whole.classes)):
         raise InputError(
-            f"{name}: {spans(strange)} is no class of {whole.name}, whose labels are "
+            f"{name!r}: {spans(strange)} is no class of {whole.name}, whose labels are "
             f"{spans(whole.classes)}: choose among these"
         )
     numbers = np.searchsorted(whole.classes, labels)
     train, test = (np.isin(part, numbers) for part in (whole.train_labels, whole.test_labels))
     if not test.any():
         raise InputError(
-            f"{name}: none of the test images of {whole.name} is of these classes: choose others"
+            f"{name!r}: none of the test images of {whole.name} is of these classes: choose others"
         )
     renumbered = np.zeros(whole.n_classes, np.uint8)
     renumbered[numbers] = np.arange(len(labels))
