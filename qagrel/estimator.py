@@ -27,10 +27,11 @@ except ImportError:  # before scikit-learn 1.6
         return estimator._validate_data(X, y, **checks)
 
 
-# Fields of RunSpec that are no parameter: they follow from the data, have scikit-learn's name, or
-# make actions of classes.
+# Fields of RunSpec that are no parameter: they follow from the data, are of images, have
+# scikit-learn's name, or make actions of classes.
 NOT_PARAMETERS = (
     *("dataset", "input_scale", "grey_max", "hidden", "seed"),
+    *("distortion", "distortion_range"),
     *("payoff", "payoff_after", "payoff_switch"),
 )
 HELD_OUT = 10  # a validation sample in as many, where there are few

@@ -299,11 +299,15 @@ def input_levels(grey_max: int | None, input_scale: str, dtype: str) -> Floats:
 
 
 def sparse_images(
-    images: NDArray[Any], labels: NDArray[np.uint8], activity: Floats
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    activity: Floats,
+    room: NDArray[Any] | None = None,
 ) -> kernels.Images:
     """Images (n, pixels) without their zeros; `activity` is what `input_levels` gave.
 
-    Values, which need no levels, are cast to its type.
+    Values, which need no levels, are cast to its type.  The list of pixels of images that are not
+    needed any more is `room` for these, if it is as long.
 
     Raises
     ------
@@ -322,7 +326,10 @@ def sparse_images(
     images.flags.writeable = False  # one compiled version serves all
     start = np.zeros(len(images) + 1, np.int64)
     kernels.count_pixels(images, start)
-    pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, images.dtype))
+    if room is not None and room.size >= start[-1]:
+        pixel = room
+    else:
+        pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, images.dtype))
     kernels.list_pixels(images, start, pixel)
     return kernels.Images(start, pixel, activity, labels.astype(np.int64))
 

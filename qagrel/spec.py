@@ -41,7 +41,11 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: str = Field("mnist", min_length=1, description="name, or folder of IDX files")
+    dataset: str = Field(
+        "mnist",
+        min_length=1,
+        description="name, or folder of IDX files; behind a colon some classes: mnist:0-4",
+    )
     rule: Literal["q-agrel", "error-bp"] = Field("q-agrel", description="learning rule")
     feedback: Literal["symmetric", "learned", "fixed"] = Field(
         "symmetric", description="feedback weights"
@@ -67,6 +71,17 @@ class RunSpec(BaseModel):
     )
     grey_max: int | None = Field(
         None, ge=1, le=255, description="grey level of activity 1  [default: the data's largest]"
+    )
+    distortion: Literal["none", "affine"] = Field(
+        "none",
+        description="training images are moved, scaled, rotated and sheared a little, anew in "
+        "every epoch",
+    )
+    distortion_range: float = Field(
+        0.15,
+        gt=0,
+        lt=0.5,  # beyond, a map may turn an image over
+        description="numbers of an affine map are within +- this of those that change nothing",
     )
     weight_range: float = Field(
         0.05, gt=0, allow_inf_nan=False, description="initial weights are within +- this"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qagrel import kernels, network, triallog
 from qagrel.dataset import Dataset
 from qagrel.datasets import dataset_of
+from qagrel.distortion import Distorter
 from qagrel.epoch import Epoch, OnEpoch, Row, says_stop
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
@@ -208,6 +209,7 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
             f"{dataset.name} that are left after validation: choose fewer"
         )
     _check_payoffs(spec, dataset)
+    _check_distortion(spec, dataset)
     if dataset.grey_max is not None and (
         (level := dataset.largest_level["train"]) > dataset.grey_max
     ):
@@ -228,9 +230,26 @@ def _check_payoffs(spec: RunSpec, dataset: Dataset) -> None:
             )
 
 
+def _check_distortion(spec: RunSpec, dataset: Dataset) -> None:
+    if spec.distortion == "none":
+        return
+    if not dataset.has_levels:
+        raise InputError(
+            f"distortion: the samples of {dataset.name} are values, not grey levels (uint8): give "
+            "images, or none"
+        )
+    if len(dataset.image_shape) != 2 or len(set(dataset.image_shape)) != 1:
+        raise InputError(
+            f"distortion: the images of {dataset.name} are of the shape {dataset.image_shape}: "
+            "give square ones, in as many rows as columns, or none"
+        )
+
+
 def _drawn_from(spec: RunSpec) -> list[str]:
     """The random streams that a run draws from every epoch."""
-    return ["orders", "exploration", "chances", *(["noise"] if spec.feedback_noise else [])]
+    noise = ["noise"] if spec.feedback_noise else []
+    distortions = ["distortions"] if spec.distortion != "none" else []
+    return ["orders", "exploration", "chances", *noise, *distortions]
 
 
 _sparse_images: "WeakKeyDictionary[Dataset, dict[tuple[str, str], SparseImages]]" = (
@@ -271,6 +290,7 @@ class _Run:
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         self.streams = {name: network.stream(spec.seed, name) for name in _drawn_from(spec)}
+        self.distorter = self._distorter()
         self.payoffs = network.payoffs(spec, dataset.n_classes)
         self.network = self._start(earlier or initial)
         self.work = network.workspace(self.network, spec.batch_size, optimizer=spec.optimizer)
@@ -318,6 +338,12 @@ class _Run:
             for name, matrices in before.moments.items():
                 network.fill(self.network, getattr(self.work, name), matrices)
             self.work.steps[0] = before.steps
+
+    def _distorter(self) -> Distorter | None:
+        if self.spec.distortion == "none":
+            return None
+        reach = self.spec.distortion_range
+        return Distorter(self.dataset.train_images, self.train_images, reach)
 
     def _take_streams(self, before: History | None) -> None:
         """Go on where the streams of a run ended, if there is one."""
@@ -423,7 +449,10 @@ class _Run:
         if self.spec.feedback_noise:
             shape = (order.size, sum(self.spec.hidden))
             draws = draws._replace(noise=self.streams["noise"].random(shape, np.float32))
-        shared = self.network, self.work, self.train_images
+        images = self.train_images
+        if self.distorter is not None:
+            images = self.distorter.distort(order, self.streams["distortions"])
+        shared = self.network, self.work, images
         kernels.train_epoch(*shared, draws, self.payoffs, self.policy, rate, record)
         if not self.record_trials:
             return record, None

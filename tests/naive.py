@@ -16,6 +16,7 @@ With layers 0 (input) to L (output) and unit j in a layer, unit k in the layer a
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 Vector = Sequence[float]
 Matrix = Sequence[Vector]
@@ -450,6 +451,47 @@ def train_epoch(
         chosen = [*chosen, *batch.selected]
         batches.append(batch)
     return batches
+
+
+# What an epoch shows, where images are distorted
+
+
+def seen_from(row: int, column: int, side: int, offsets: Sequence[Fraction]) -> list[Fraction]:
+    """Row and column in the image, between its pixels, of what a pixel shows.
+
+    offsets: by how much the map's numbers differ from those of the map that changes nothing, in
+    the order of x' = x + a x + b y + c h, y' = y + d x + e y + f h; x and y are counted from the
+    centre, to the right and down, and h is half the side.
+    """
+    a, b, c, d, e, f = offsets
+    centre, h = Fraction(side - 1, 2), Fraction(side, 2)
+    x, y = column - centre, row - centre
+    return [y + d * x + e * y + f * h + centre, x + a * x + b * y + c * h + centre]
+
+
+def grey_at(image: Sequence[Sequence[int]], row: Fraction, column: Fraction) -> Fraction:
+    """Bilinear: pixels less than one row and one column away count by their nearness."""
+    total = Fraction(0)
+    for r, line in enumerate(image):
+        for c, level in enumerate(line):
+            if abs(r - row) < 1 and abs(c - column) < 1:
+                total += level * (1 - abs(r - row)) * (1 - abs(c - column))
+    return total
+
+
+def distorted(
+    image: Sequence[Sequence[int]], reach: float, uniforms: Sequence[float]
+) -> list[list[int]]:
+    """A square image through an affine map, in fractions; its levels are rounded, halves up."""
+    offsets = [Fraction(reach) * (2 * Fraction(u) - 1) for u in uniforms]
+    pixels = range(len(image))
+    return [
+        [
+            math.floor(grey_at(image, *seen_from(r, c, len(image), offsets)) + Fraction(1, 2))
+            for c in pixels
+        ]
+        for r in pixels
+    ]
 
 
 # Around the epochs

@@ -122,6 +122,8 @@ OTHER = {  # for every field a value that is not its default, and how to write i
     "loss": ("squared-error", "squared-error"),
     "input_scale": ("binary", "binary"),
     "grey_max": (16, "16"),
+    "distortion": ("affine", "affine"),
+    "distortion_range": (0.25, ".25"),
     "weight_range": (0.1, "1e-1"),
     "feedback_range": (0.2, "0.2"),
     "validation_size": (10, "10"),

@@ -39,7 +39,7 @@ KERNELS = (
     {"kernels.layout"},
     {"kernels.elementary", "kernels.vectors"},
     {"kernels.buffers"},
-    {"kernels.images", "kernels.loops"},
+    {"kernels.distortion", "kernels.images", "kernels.loops"},
     {"kernels.alignment", "kernels.rule"},
     {"kernels"},
 )
@@ -50,6 +50,7 @@ ENGINE = (
     {"console", "folder", "labels"},
     *KERNELS,
     {"dataset", "network"},
+    {"distortion", "subset"},
     {"datasets"},
     {"diagnosis", "epoch", "trial", "triallog", "equivalence"},
     {"trained"},

@@ -4,6 +4,7 @@
 - `loops`: the sums over synapses, in which the time goes;
 - `images`: what is on the input layer;
 - `activations`, `optimizers`, `disturbances`: what the paper leaves to others, see each;
+- `distortion`: images moved, scaled, rotated and sheared;
 - `alignment`: the angle between feedback and weights;
 - `buffers`, `vectors`: places in memory, and registers;
 - `elementary`: exp, log and arccos in plain arithmetic;
@@ -13,6 +14,7 @@
 
 from qagrel.kernels.activations import activate
 from qagrel.kernels.alignment import feedback_angles
+from qagrel.kernels.distortion import distort
 from qagrel.kernels.images import count_pixels, list_pixels
 from qagrel.kernels.layout import (
     BLOCK,
@@ -55,6 +57,7 @@ __all__ = [
     "activate",
     "choose",
     "count_pixels",
+    "distort",
     "feedback_angles",
     "list_pixels",
     "pair_type",

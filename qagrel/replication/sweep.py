@@ -121,6 +121,13 @@ OPTIONS = {
             {"feedback_noise": 0.7, "feedback_silenced": 0.3},
         ],
     ),
+    "distortion": Option(
+        lambda spec: spec.distortion != "none",
+        [
+            {"distortion": "affine", "feedback": "learned"},
+            {"distortion": "affine", "distortion_range": 0.3, "validation_draw": "run"},
+        ],
+    ),
 }
 BASE_VARIANTS: Sequence[dict[str, Any]] = (
     *(
