@@ -38,8 +38,8 @@ KERNELS = (
     {"kernels.cache"},
     {"kernels.layout"},
     {"kernels.elementary", "kernels.vectors"},
-    {"kernels.buffers"},
-    {"kernels.distortion", "kernels.images", "kernels.loops"},
+    {"kernels.activations", "kernels.buffers", "kernels.optimizers"},
+    {"kernels.distortion", "kernels.disturbances", "kernels.images", "kernels.loops"},
     {"kernels.alignment", "kernels.rule"},
     {"kernels"},
 )
