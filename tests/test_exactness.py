@@ -153,7 +153,7 @@ def small_runs(folder: str, precision: str) -> dict[str, str]:
 def test_plain_python_gives_the_bits_of_compiled_code(
     precision: str, idx_folder: Callable[..., Path]
 ) -> None:
-    folder = str(idx_folder(image_shape=(4, 4)))
+    folder = str(idx_folder(image_shape=(5, 5)))
     other = "0" if numba.config.DISABLE_JIT else "1"
     elsewhere = python(SMALL_RUNS, folder, precision, NUMBA_DISABLE_JIT=other)
     assert elsewhere == small_runs(folder, precision)

@@ -217,55 +217,69 @@ def test_a_description_has_the_labels(digits: Dataset) -> None:
 
 # --- runs -----------------------------------------------------------------------------------
 
-SHORT = ["--hidden", "5", "--max-epochs", "2", "--validation-size", "50", "--batch-size", "10"]
-SPEC = SMALL.replace(dataset="digits:3,8", max_epochs=2)
+SHORT = ["--hidden", "5", "--max-epochs", "2", "--validation-size", "5", "--batch-size", "5"]
+SPEC = SMALL.replace(max_epochs=2, validation_size=5)
 
 
-def test_a_run_names_its_classes(tmp_path: Path) -> None:
-    history = train(SPEC)
-    data = load_dataset("digits:3,8")
-    assert (history.spec.dataset, history.classes) == ("digits:3,8", (3, 8))
+def test_a_run_names_its_classes(idx_folder: Folder, tmp_path: Path) -> None:
+    name = f"{idx_folder(n_classes=4)}:1,3"
+    spec, data = SPEC.replace(dataset=name), load_dataset(name)
+    history = train(spec)
+    assert (history.spec.dataset, history.classes) == (name, (1, 3))
     assert history.weights[-1].shape[1] == 2
-    assert set(history.predict(data.test_images).tolist()) <= {3, 8}
+    assert set(history.predict(data.test_images).tolist()) <= {1, 3}
     save(history, tmp_path / "run.npz")
-    longer = train(SPEC.replace(max_epochs=4), initial=load(tmp_path / "run.npz"))
-    assert contents(longer) == contents(train(SPEC.replace(max_epochs=4)))
+    longer = train(spec.replace(max_epochs=4), initial=load(tmp_path / "run.npz"))
+    assert contents(longer) == contents(train(spec.replace(max_epochs=4)))
 
 
-def test_a_run_on_some_classes_does_not_go_on_with_others() -> None:
-    first = train(SPEC)
-    with pytest.raises(InputError, match="digits:0-1 is not what this run was trained on"):
-        train(SPEC.replace(dataset="digits:0-1", max_epochs=4), initial=first)
+def test_a_run_on_some_classes_does_not_go_on_with_others(idx_folder: Folder) -> None:
+    folder = idx_folder()
+    first = train(SPEC.replace(dataset=f"{folder}:0-1"))
+    with pytest.raises(InputError, match=r":1-2 is not what this run was trained on"):
+        train(SPEC.replace(dataset=f"{folder}:1-2", max_epochs=4), initial=first)
 
 
-def test_a_sweep_keeps_runs_on_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_sweep_keeps_runs_on_each(
+    idx_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path))
     monkeypatch.setattr(sweep, "fingerprint", lambda *_: "fingerprint")
-    names = ["digits", "digits:0-4", "digits:0-1"]
+    folder = idx_folder(n_classes=4)
+    names = [f"{folder}{classes}" for classes in ("", ":0-2", ":0-1")]
     specs = [SPEC.replace(dataset=name) for name in names]
     runs = sweep.run_all(specs, workers=1)
-    assert [run.confusion.shape[1] for run in runs] == [10, 5, 2]
+    assert [run.confusion.shape[1] for run in runs] == [4, 3, 2]
     for spec, run in zip(specs, runs, strict=True):
         kept = sweep.kept(spec, load_dataset(spec.dataset))
         assert kept is not None
         assert contents(kept) == contents(run)
 
 
-def test_the_command_line_takes_some_classes(run: Callable[..., Ended], tmp_path: Path) -> None:
-    trained = run("train", "--dataset", "digits:3,8", *SHORT, "--out", tmp_path, "--json")
-    assert json.loads(trained.out)["classes"] == [3, 8]
-    assert "digits:3,8: images of 8 x 8 pixels" in (info := run("data", "info", "digits:3,8").out)
-    assert "2 classes, labelled 3, 8" in info
+def test_the_command_line_takes_some_classes(
+    run: Callable[..., Ended], idx_folder: Folder, tmp_path: Path
+) -> None:
+    name = f"{idx_folder(n_classes=4)}:1,3"
+    trained = run("train", "--dataset", name, *SHORT, "--out", tmp_path, "--json")
+    assert json.loads(trained.out)["classes"] == [1, 3]
+    assert (info := run("data", "info", name).out).startswith(f"{name}: images of 4 x 3 pixels")
+    assert "2 classes, labelled 1, 3" in info
     tested = run("predict", tmp_path / "run.npz")
-    assert "test images of digits:3,8)" in tested.out
+    assert f"test images of {name})" in tested.out
     assert tested.err == ""
     ended = run("train", "--continue", tmp_path / "run.npz", "--max-epochs", "3", "--json")
     assert len(json.loads(ended.out)["epochs"]) == 3
 
 
-def test_a_run_on_all_classes_is_tested_on_some(run: Callable[..., Ended], tmp_path: Path) -> None:
-    run("train", "--dataset", "digits", *SHORT, "--out", tmp_path)
-    tested = run("predict", tmp_path / "run.npz", "--dataset", "digits:0-1")
+def test_a_run_on_all_classes_is_tested_on_some(
+    run: Callable[..., Ended], idx_folder: Folder, tmp_path: Path
+) -> None:
+    """Also where these have not the largest level, by which they are seen as in training."""
+    folder = idx_folder()
+    images = np.full((30, 4, 3), 255) - 50 * (np.arange(30) % 3 < 2)[:, None, None]
+    (folder / FILES["train_images"]).write_bytes(idx_bytes(images))
+    run("train", "--dataset", folder, *SHORT, "--out", tmp_path)
+    tested = run("predict", tmp_path / "run.npz", "--dataset", f"{folder}:0-1")
     assert (tested.code, tested.err) == (0, "")
 
 
