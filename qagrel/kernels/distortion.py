@@ -7,7 +7,7 @@ from qagrel.kernels.layout import kernel, part
 def distort(images, order, uniforms, reach, framed, distorted):
     """distorted[s] = image s through an affine map of its own, for each s of `order`.
 
-    LeCun et al. (1998), Section III-A, combine shifts, scaling, squeezing and shearing: planar
+    LeCun et al. (1998), Section III, combine shifts, scaling, squeezing and shearing: planar
     affine maps.  Here each of a map's six numbers is drawn from within +- reach of what it is in
     the map that changes nothing.  With x to the right and y down from the centre, and h half the
     side, the pixel at (x, y) shows what was at
