@@ -87,18 +87,17 @@ def multiply_tile(zero, active, weights, n, out, work, column):
     """`multiply` for the columns of one tile, a band of units at a time."""
     tile, is_copied = view(work.tile, 0, BAND, lanes(zero)), weights.shape[1] >= LONG
     for low in range(0, weights.shape[0], BAND):
+        rows, first, begin = weights, 0, column
         if is_copied:
+            rows, first, begin = tile, low, 0
             for row in range(min(BAND, weights.shape[0] - low)):
                 store(tile, row, 0, load(weights, low + row, column, zero))
-            add_band(zero, active, low, low + BAND, tile, low, 0, n, out, column, work.reached)
-        else:
-            end = low + BAND
-            add_band(zero, active, low, end, weights, 0, column, n, out, column, work.reached)
+        add_band(zero, active, low, rows, first, begin, n, out, column, work.reached)
     return column + lanes(zero)
 
 
 @inlined
-def add_band(zero, active, low, high, rows, first, begin, n, out, column, reached):
+def add_band(zero, active, low, rows, first, begin, n, out, column, reached):
     """Add to out[b] what the units of a band send; the tile is rows[unit - first, begin:].
 
     reached[b] tells how far the list of trial b, in rising order of units, has been followed.
@@ -111,7 +110,7 @@ def add_band(zero, active, low, high, rows, first, begin, n, out, column, reache
             e = reached[b]
         while e < end:
             unit, activity = read(active.entry, e)
-            if unit >= high:
+            if unit >= low + BAND:
                 break
             total = fma(activity, load(rows, unit - first, begin, zero), total)
             e += 1
@@ -195,7 +194,7 @@ def turned_tile(zero, senders, feedback, n, out, work, column):
         for row in range(0, min(BAND, feedback.shape[1] - low), LANES):
             for unit in range(0, lanes(zero), LANES):
                 turn(feedback, column + unit, low + row, tile, row, unit)
-        add_band(zero, senders, low, low + BAND, tile, low, 0, n, out, column, work.reached)
+        add_band(zero, senders, low, tile, low, 0, n, out, column, work.reached)
     return column + lanes(zero)
 
 

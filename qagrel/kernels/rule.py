@@ -211,7 +211,7 @@ def receive_reward(network, work, n, loss):
         for action in range(n_actions):
             signal[b, action] = action == selected
         work.modulator[b] = work.reward[b] - np.float64(output[b, selected])
-        loss += 0.5 * work.modulator[b] ** 2
+        loss += 0.5 * (work.modulator[b] * work.modulator[b])
     return loss
 
 

@@ -140,7 +140,7 @@ def notebook(
 @replicates
 @compiles
 def fields(profile: str) -> None:
-    """Keep the weights from the pixels to some hidden units, a run a rule.
+    """Keep the weights from the pixels to some hidden units.
 
     The runs are the first seeds of the rows that params.yaml names; those that are kept are not
     trained again.

@@ -189,6 +189,13 @@ def with_column(text: str) -> str:
     return "".join(f"{row},{entry}\n" for row, entry in [(names, "extra"), *((r, 1) for r in rows)])
 
 
+def with_another_end(text: str) -> str:
+    """The first run converged if it was cut off, and was cut off if it converged."""
+    names, first, *others = text.splitlines(keepends=True)
+    ends = sorted(("converged", "max-epochs"), key=lambda end: end not in first)
+    return "".join([names, first.replace(*ends), *others])
+
+
 def without_line(text: str) -> str:
     lines = text.splitlines(keepends=True)
     return "".join(lines[:3] + lines[4:])
@@ -219,10 +226,10 @@ TAMPERED: dict[str, tuple[str, Callable[[str], str], str]] = {
     "cut short": (RUNS, lambda text: text[: len(text) // 2], f"refused: {RUNS} does not end"),
     "an accuracy": (SUMMARY, entry(1, "test_accuracy", "99.9"), "table1.csv, bytes"),
     "an accuracy over 100": (SUMMARY, entry(1, "test_accuracy", "101"), f"refused: {SUMMARY}: a"),
-    "a status": (SUMMARY, entry(1, "status", "converged"), "status: committed converged, derived"),
+    "a status": (SUMMARY, with_another_end, "seed 0, status: committed"),
     "a wrong status": (SUMMARY, entry(1, "status", "done"), f"refused: {SUMMARY}: the status"),
     "a stopped run": (SUMMARY, entry(1, "status", "stopped"), f"refused: {SUMMARY}: the status"),
-    "a length": (SUMMARY, entry(1, "n_epochs", "79"), "n_epochs: committed 79, derived 80"),
+    "a length": (SUMMARY, entry(1, "n_epochs", "79"), "n_epochs: committed 79, derived "),
     "a seed gone": (SUMMARY, lambda text: text[: text.rindex("1,")], "refused: committed seeds"),
     "a seed twice": (SUMMARY, entry(2, "seed", "0"), f"refused: {SUMMARY}: the per-seed summary"),
     "a count": (STUDY, entry(3, "selected_0", "7"), "epoch 3, selected_0: committed 7, derived"),
