@@ -132,21 +132,17 @@ def _toctree(pages: list[str], *options: str) -> str:
 def columns() -> str:
     """What stands in the CSV files of the results, file by file."""
     meanings = yaml.safe_load((DOCS / "columns.yaml").read_text(encoding="utf-8"))
-    kinds = {
-        "runs/<row>.csv": "runs/*[0-9].csv",
-        "runs/<row>-summary.csv": "runs/*-summary.csv",
-        "studies/<study>.csv": "studies/*[!y].csv",
-        "studies/<study>-summary.csv": "studies/*-summary.csv",
-        **{path.name: path.name for path in sorted((RESULTS / PROFILE).glob("*.csv"))},
-    }
+    kinds: dict[str, list[Path]] = {}
+    for pattern in ("runs/*.csv", "studies/*.csv", "*.csv"):
+        for path in sorted((RESULTS / PROFILE).glob(pattern), key=lambda path: path.stem):
+            kinds.setdefault(_kind(path), []).append(path)
     ids = {claim["id"] for claim in json.loads((RESULTS / PROFILE / "claims.json").read_text())}
     parts = [
         "# The columns of the result files",
         f"Files of `results/{PROFILE}/` and `results/{BESIDE}/`. *n* is the number of a layer or "
         "of a class.",
     ]
-    for title, pattern in kinds.items():
-        files = sorted((RESULTS / PROFILE).glob(pattern))
+    for title, files in kinds.items():
         names = dict.fromkeys(name for path in files for name in rules.columns_of(path))
         lines = [
             (
@@ -159,6 +155,13 @@ def columns() -> str:
         ]
         parts.append(f"## {title}\n\n{table(('column', 'meaning'), lines)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _kind(path: Path) -> str:
+    """A file by its name; one of a row or of a study by what all of them are called."""
+    which = {"runs": "row", "studies": "study"}.get(path.parent.name)
+    part = next((p for p in ("-summary", "-measured") if path.stem.endswith(p)), "")
+    return f"{path.parent.name}/<{which}>{part}.csv" if which else path.name
 
 
 def play() -> str:

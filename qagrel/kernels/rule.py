@@ -13,15 +13,17 @@ u', v', w'      8, 10, 12    ``feedback``, stored like the weights     (fan_in, 
                              that they reciprocate
 y_j, q_l        2 to 5       ``activity``                              (block, stride)
 g_j             9, 11        unit j is in the ``active`` list          a list a trial
-z_l, fb_j       6, 10 to 14  ``signal``: z at layer L, fb below        (block, stride)
+z_l, g_j fb_j   6, 9 to 14   ``signal``: z at layer L, g fb below      (block, stride)
 r               7            ``reward``                                (block,)
 delta           7            ``modulator``                             (block,)
 alpha           8            ``rate``                                  scalar
 ==============  ===========  ========================================  =======================
 
+A node has a feedforward unit, of a certain activity, and a feedback unit, of a certain signal.
+
 Two choices tell the learning rules apart: what the output layer sends down and what modulates
-plasticity (`receive_reward`, `receive_answer`), and the matrix by which the signal travels
-(``feedback``, which *is* ``weights`` where feedback is symmetric).  All else is shared.
+plasticity (`receive_reward`, `receive_answer`), and the weights through which the signal travels
+down (``feedback``, which *is* ``weights`` where feedback is symmetric).  All else is shared.
 
 Sums over many synapses are in `loops`, everything else is here.  The arithmetic is IEEE's, every
 sum has a fixed order, products fuse with additions where `loops` asks for it and nowhere else, and
@@ -42,7 +44,9 @@ from qagrel.kernels.loops import change_layer, list_active, send_down, sum_input
 def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
     """Learn from the samples of ``draws.order``, batch by batch, a smaller last one included.
 
-    The trials of a block go side by side through the five phases of the paper's Fig. 1.
+    The trials of a block go side by side through the five phases of the paper's Fig. 1, numbered
+    as there.  What the output units send down does not depend on the prediction error, nor does
+    this on the backward pass, so that one function starts phase 3 and does phase 4.
     """
     n_samples = draws.order.size
     for k in range((n_samples + work.batch - 1) // work.batch):
@@ -53,13 +57,13 @@ def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
             forward(network, work, n)  # 1. feedforward pass
             select_actions(network, work, draws, first, n, policy)  # 2. action selection
             pay(work, draws, first, n, payoffs)
-            if policy.rule == Q_AGREL:  # 3. what is sent down, and what modulates plasticity
+            if policy.rule == Q_AGREL:  # 4. prediction error; and what starts phase 3
                 loss = receive_reward(network, work, n, record.loss[k])
             else:
                 loss = receive_answer(network, work, n, record.loss[k], policy.loss)
-            propagate_feedback(network, work, n)  # 4. backward pass
+            propagate_feedback(network, work, n)  # 3. backward pass
             modulate(network, work, n, rate / (stop - start))
-            change_synapses(network, work, n, first > start, first + n == stop)  # 5. learning
+            change_synapses(network, work, n, first > start, first + n == stop)  # 5. update
             record.loss[k] = loss
             count_choices(work, n, payoffs, record, k)
             if record.log.action.size > 0:
@@ -68,7 +72,7 @@ def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
 
 @kernel
 def choose(network, work, images, order, choices):
-    """choices[i] = the action selected, without exploration, for sample order[i]."""
+    """choices[i] = the greedy action, the one of the largest Q-value, for sample order[i]."""
     output_layer = network.width.size - 1
     for first in range(0, order.size, work.block):
         n = min(work.block, order.size - first)
@@ -91,7 +95,7 @@ def count_choices(work, n, payoffs, record, k):
 
 @part
 def log_trials(network, work, first, n, log):
-    """Keep the action of each trial, the reward that it met, and the one that it promised (q_s)."""
+    """Keep each trial's action, its reward, and the reward that was predicted, its Q-value q_s."""
     output = activities(network, work, network.width.size - 1)
     for b in range(n):
         log.action[first + b] = work.chosen[b]
@@ -101,9 +105,10 @@ def log_trials(network, work, first, n, log):
 
 @part
 def forward(network, work, n):
-    """Sums of the active units below, layer by layer (Eqs. 2, 4, 5); the outputs are linear.
+    """Weighted sums of the activities below, layer by layer (Eqs. 2, 4, 5); outputs are linear.
 
-    ReLU (Eq. 3) lists the hidden units above threshold, the ones whose gate is open (g_j).
+    Hidden units are rectified (ReLU, Eq. 3): those above threshold are listed as active, and their
+    gate g_j is open.
     """
     output_layer = network.width.size - 1
     for layer in range(1, output_layer + 1):
@@ -114,9 +119,10 @@ def forward(network, work, n):
 
 @part
 def select_actions(network, work, draws, first, n, policy):
-    """Max-Boltzmann controller (Eq. 6): the best action, or with chance epsilon a random one.
+    """Max-Boltzmann controller (Eq. 6): the greedy action, or with probability epsilon one drawn.
 
-    Without epsilon, as in error-backpropagation, the choice is the largest output.
+    It is drawn by the Boltzmann distribution over all actions, so that it may be the greedy one.
+    Where epsilon is zero, as in error-backpropagation, every action is greedy.
     """
     n_actions = network.width[-1]
     output = activities(network, work, network.width.size - 1)
@@ -130,7 +136,7 @@ def select_actions(network, work, draws, first, n, policy):
 
 @part
 def best_action(q, b, n_actions):
-    """Index of the largest of trial b's `n_actions` values, the lowest index on a tie."""
+    """Index of the largest of trial b's `n_actions` Q-values, the lowest index on a tie."""
     best = 0
     for action in range(1, n_actions):
         if q[b, action] > q[b, best]:
@@ -155,9 +161,9 @@ def boltzmann_action(q, b, n_actions, temperature, uniform):
 
 @part
 def pay(work, draws, first, n, payoffs):
-    """What each trial's action earns for its class; by chance swapped, or withheld.
+    """The reward of each trial's action, given its class; with some probability swapped or omitted.
 
-    In the paper the right action earns 1 and the others 0 (r of Eq. 7), without chance.
+    In the paper the right action is rewarded with 1 and the others with 0 (r of Eq. 7), always.
     """
     for b in range(n):
         target, chosen = work.target[b], work.chosen[b]
@@ -170,10 +176,10 @@ def pay(work, draws, first, n, payoffs):
 
 @part
 def receive_reward(network, work, n, loss):
-    """Q-AGREL: the winner sends one, the others zero: no error travels down (z of Eq. 10).
+    """Q-AGREL: the selected unit sends one down, the others zero, and none an error (z of Eq. 8).
 
-    All synapses learn the reward prediction error delta = r - q_s (Eq. 7).  Returns the loss
-    with delta^2 / 2 of each trial added.
+    The reward prediction error delta = r - q_s (Eq. 7) reaches all synapses alike, as a
+    neuromodulator does.  Returns the loss with delta^2 / 2 of each trial added.
     """
     n_actions = network.width[-1]
     output = activities(network, work, network.width.size - 1)
@@ -189,10 +195,11 @@ def receive_reward(network, work, n, loss):
 
 @part
 def receive_answer(network, work, n, loss, loss_code):
-    """Error-backpropagation: each output sends minus its error, target - q (Eq. 15).
+    """Error-backpropagation: each output sends minus its error down, target - q (Eq. 15).
 
-    Where the loss is the cross-entropy, target - softmax(q).  Nothing else modulates plasticity.
-    Returns the loss with sum (q - target)^2 / 2, or the cross-entropy, of each trial added.
+    Where the loss is the cross-entropy, target - softmax(q).  No global factor modulates
+    plasticity: it is 1.  Returns the loss with sum (q - target)^2 / 2, or the cross-entropy, of
+    each trial added.
     """
     n_actions = network.width[-1]
     output = activities(network, work, network.width.size - 1)
@@ -227,9 +234,10 @@ def softmax(q, b, n_actions, out):
 
 @part
 def propagate_feedback(network, work, n):
-    """Feedback units of the hidden layers, fb_j = g_j sum_k w'_kj fb_k (Eqs. 10, 12, 14).
+    """Feedback units of the hidden layers, fb_j = sum_k w'_kj g_k fb_k (Eqs. 10, 12, 14).
 
-    Only units with an open gate receive it, so closed ones pass nothing on (Fig. 3).
+    What is kept of each is g_j fb_j: where the feedforward unit is silent, its gate is closed, the
+    feedback unit passes nothing on and the synapses onto the unit do not change (Fig. 3).
     """
     for layer in range(network.width.size - 2, 0, -1):
         send_down(network, work, layer, n)
@@ -237,7 +245,7 @@ def propagate_feedback(network, work, n):
 
 @part
 def modulate(network, work, n, rate):
-    """Multiply each trial's signals by its delta times the learning rate over the batch size."""
+    """Multiply each trial's signals by its delta, the learning rate and 1 / batch size."""
     for layer in range(1, network.width.size):
         signal = signals(network, work, layer)
         for b in range(n):
@@ -248,9 +256,11 @@ def modulate(network, work, n, rate):
 
 @part
 def change_synapses(network, work, n, begun, complete):
-    """Change w by the sum over the batch of pre * gate * delta * fb (Eqs. 1, 8-13).
+    """Change weights by the sum over the batch of pre * post * fb * delta (Eqs. 1, 8 to 13).
 
-    Feedback weights, where they learn, change by the same amounts (Eq. 8).
+    Here pre is the activity of the presynaptic unit, post the gate of the postsynaptic one, fb its
+    feedback; rate and batch size are in `modulate`.  Feedback weights, where they learn, change by
+    the same amounts (Eq. 8).
     """
     for layer in range(1, network.width.size):
         change_layer(network, work, layer, n, begun, complete)

@@ -12,7 +12,6 @@ from pathlib import Path
 from qagrel import history
 from qagrel.dataset import Dataset
 from qagrel.epoch import Epoch
-from qagrel.errors import InputError
 from qagrel.replication import sweep
 from qagrel.spec import RunSpec
 from qagrel.trained import History
@@ -55,21 +54,12 @@ def _train(spec: RunSpec, n_epochs: int | None, stop: threading.Event) -> Histor
         return stop.is_set() or (n_epochs is not None and epoch["epoch"] >= n_epochs)
 
     with sweep.turn(path):
-        if n_epochs is None and (kept := _kept(path, spec)):
+        if n_epochs is None and (kept := sweep.kept_in(path, spec, dataset)):
             return kept
         trained = train(spec, dataset, on_epoch=is_enough)
         if n_epochs is None and trained.status != "stopped":
             history.save(trained, path)
     return trained
-
-
-def _kept(path: Path, spec: RunSpec) -> History | None:
-    """The run that an interrupted audit left; a damaged one is trained again."""
-    try:
-        found = history.load(path) if path.exists() else None
-    except InputError:
-        return None
-    return found if found is not None and found.spec == spec else None
 
 
 def _path(spec: RunSpec, dataset: Dataset) -> Path:

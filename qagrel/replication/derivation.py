@@ -72,11 +72,8 @@ class Derivation:
             When a number is not the committed one, or the network cannot be kept.
         """
         with sweep.turn(self.folder / "run"):
-            try:
-                history = self.at(stop) if self._path(stop).exists() else None
-            except InputError as error:
-                self.say(f"{str(error).rpartition(': ')[0]}: it is derived again")
-                history = None
+            path = self._path(stop)
+            history = sweep.kept_in(path, self.spec, self.dataset, stop, self.say)
             if history is None:
 
                 def is_enough(epoch: Epoch) -> bool:
@@ -90,12 +87,7 @@ class Derivation:
 
     def at(self, epoch: int) -> History:
         """The run as it was kept at an epoch (InputError where it was not, or cannot be read)."""
-        path = self._path(epoch)
-        history = files.load(path)
-        found = (history.spec, history.dataset_sha256, history.n_epochs)
-        if found != (self.spec, self.dataset.sha256, epoch):
-            raise InputError(f"{path} holds another run than its name says: remove it")
-        return history
+        return sweep.load_kept(self._path(epoch), self.spec, self.dataset, epoch)
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"{epoch:04}.npz"

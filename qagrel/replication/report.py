@@ -8,7 +8,6 @@ PDF is a function of these, byte by byte, wherever they stand.
 import json
 import re
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,6 @@ def build_report(profile_name: str) -> Path:
     folder = results_folder(profile_name)
     inputs = {
         "profile": profile_name,
-        "version": version("qagrel"),
         "protocol": json.dumps(_protocol(profile, params.rows[0])),
     }
     path = folder / "report.pdf"

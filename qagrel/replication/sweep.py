@@ -238,7 +238,8 @@ def measured(
     spec, dataset = settle(spec, dataset)
     path = state_folder() / f"{run_key(spec, dataset)}-{measure}-{_measures_stamp()}.npz"
     with turn(path, on_wait):
-        history = _load(path, spec, dataset) if path.with_suffix(".csv").exists() else None
+        is_whole = path.with_suffix(".csv").exists()
+        history = kept_in(path, spec, dataset) if is_whole else None
         if history is not None:
             for row in history.rows:
                 on_epoch(row)
@@ -256,25 +257,47 @@ def _measures_stamp() -> str:
 
 
 def kept(spec: RunSpec, dataset: Dataset) -> History | None:
-    """The finished run of a specification on this data, if it was kept.
-
-    A damaged file counts for nothing, which one line on standard error says.
-    """
+    """The finished run of a specification on this data, if it was kept (see `kept_in`)."""
     spec, dataset = settle(spec, dataset)
-    return _load(_path(spec, dataset), spec, dataset)
+    return kept_in(_path(spec, dataset), spec, dataset)
 
 
-def _load(path: Path, spec: RunSpec, dataset: Dataset) -> History | None:
+def kept_in(
+    path: Path,
+    spec: RunSpec,
+    dataset: Dataset,
+    n_epochs: int | None = None,
+    say: Callable[[str], None] = say,
+) -> History | None:
+    """The run that a file keeps, if there is one: as `load_kept` has it.
+
+    A file that is damaged, or holds another run, counts for nothing, which one sentence says.
+    """
     if not path.exists():
         return None
     try:
-        history = files.load(path)
-        found = (history.spec, history.dataset_sha256)
-        if found != (spec, dataset.sha256) or history.status == "stopped":
-            raise InputError(f"{path} holds another run than its name says: remove it")
+        return load_kept(path, spec, dataset, n_epochs)
     except InputError as error:
         say(f"{str(error).rpartition(': ')[0]}: it is trained again")
         return None
+
+
+def load_kept(path: Path, spec: RunSpec, dataset: Dataset, n_epochs: int | None = None) -> History:
+    """The run that a file keeps, which has to be that of this specification on this data.
+
+    Parameters
+    ----------
+    n_epochs : how many epochs it has by then; None: all, to its own end.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or damaged, or holds another run.
+    """
+    history = files.load(path)
+    is_so_far = history.status != "stopped" if n_epochs is None else history.n_epochs == n_epochs
+    if (history.spec, history.dataset_sha256) != (spec, dataset.sha256) or not is_so_far:
+        raise InputError(f"{path} holds another run than its name says: remove it")
     return history
 
 

@@ -159,14 +159,19 @@ def test_what_the_pipeline_keeps_is_not_taken_for_trained(trained: list[int]) ->
     assert trained == [0]
 
 
-def test_a_damaged_run_of_an_interrupted_audit_is_trained_again(
-    trained: list[int], tmp_path: Path
+def test_a_damaged_run_of_an_interrupted_audit_is_trained_again_which_is_said(
+    trained: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     list(afresh.train_all(SPECS[:1]))
-    (path,) = (tmp_path / ".qagrel" / "audit").glob("*.npz")
-    path.write_bytes(path.read_bytes()[:100])
+    (path,) = Path(".qagrel/audit").glob("*.npz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
     list(afresh.train_all(SPECS[:1]))
-    assert trained == [0, 0]
+    assert (trained, path.read_bytes()) == ([0, 0], whole)
+    said = capsys.readouterr().err
+    assert said.startswith(f"qagrel: {path} is damaged")
+    assert said.endswith(": it is trained again\n")
+    assert said.count("\n") == 1
 
 
 def test_a_part_of_a_run_is_not_kept(trained: list[int], tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_damaged_network_is_told_and_derived_again(source: Derivation, damage:
     assert path.read_bytes() == good
     (sentence,) = sentences
     assert sentence.startswith(f"{path} is damaged")
-    assert sentence.endswith(": it is derived again")
+    assert sentence.endswith(": it is trained again")
 
 
 def test_a_network_of_another_epoch_is_refused(source: Derivation) -> None:

@@ -259,6 +259,12 @@ def test_the_report_shows_the_protocol(edit: Edit, name: str, old: str, new: str
     assert build() != before
 
 
+def test_the_version_is_the_one_to_cite(edit: Edit) -> None:
+    before = build()
+    edit("CITATION.cff", "\nversion: ", "\nversion: 9")
+    assert build() != before
+
+
 def test_no_number_is_typed_into_the_text() -> None:
     text = (PAPER / "report.typ").read_text()
     for pattern in (

@@ -172,7 +172,7 @@ def test_a_run_is_derived_looked_into_and_stepped_through(
     kept.write_bytes(b"damaged")
     derive.click()
     told(page, "status", "0003.npz is damaged")
-    assert "it is derived again" in told(page, "status", "40 of 80 epochs").inner_text()
+    assert "it is trained again" in told(page, "status", "40 of 80 epochs").inner_text()
 
 
 def test_an_unknown_row_is_told_in_one_sentence(lab: Callable[[str], "Page"]) -> None:

@@ -41,8 +41,13 @@ class Moments:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Moments":
-        """The moments of given values; a single value has no standard deviation."""
+        """The moments of given values; a single value has no standard deviation.
+
+        That of equal values is zero, however their mean is rounded.
+        """
         sample = np.array(list(values), np.float64)
+        if len(sample) > 1 and (sample == sample[0]).all():
+            return cls(float(sample[0]), 0.0, len(sample))
         mean = float(sample.mean()) if len(sample) else NAN
         return cls(mean, float(sample.std(ddof=1)) if len(sample) > 1 else NAN, len(sample))
 

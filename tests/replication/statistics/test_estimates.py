@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from helpers import deterministic
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -20,10 +21,12 @@ from qagrel.replication.statistics import (
     weigh,
 )
 
+DETERMINISTIC = deterministic(max_examples=100)
 spread = st.floats(0.01, 50)
 count = st.integers(2, 30)
 
 
+@DETERMINISTIC
 @given(st.floats(-100, 100), spread, count, st.floats(-100, 100), spread, count)
 def test_a_contrast_of_two_means_is_welchs_test(
     m1: float, s1: float, n1: int, m2: float, s2: float, n2: int
@@ -39,6 +42,12 @@ def test_the_interval_of_a_mean_is_that_of_students_t() -> None:
         0.95, 3, np.mean(values), np.std(values, ddof=1) / 2
     )  # 2 = sqrt(4 values)
     assert contrast([(1, Moments.of(values))]).interval(0.95) == pytest.approx(expected)
+
+
+def test_equal_values_have_no_spread() -> None:
+    value = 98.88888888888889  # the mean of three is another number
+    assert np.std([value] * 3) > 0
+    assert Moments.of([value] * 3) == Moments(value, 0.0, 3)
 
 
 def test_an_interval_of_known_numbers() -> None:
@@ -74,6 +83,7 @@ def test_holm_by_a_published_example() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+@DETERMINISTIC
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_rejects_what_stepping_down_rejects(p_values: list[float]) -> None:
     alpha, remaining, rejected = 0.05, sorted(p_values), 0
