@@ -368,7 +368,7 @@ def _say_what_is_unlike(run: "History", data: "Dataset", named: bool) -> None:
         return
     if not named:
         say(f"{data.name}: its contents are not those that the run was trained on: they changed")
-    elif run.grey_max and (level := data.largest_level["train"]) != data.grey_max:
+    elif run.grey_max and (level := data.usual_level) != data.grey_max:
         how = "darker" if level < run.grey_max else "brighter"
         say(
             f"{data.name}: its grey levels end at {level}, but in the run {run.grey_max} stood for "
@@ -415,8 +415,8 @@ name_argument = click.argument("name", required=False)
 def data() -> None:
     """Get, check and describe data sets.
 
-    NAME is 'digits', 'mnist' or the folder of a data set in the IDX form; without it, every data
-    set known by name is meant.
+    NAME is 'digits', 'mnist' or the folder of a data set in the IDX form, with some classes behind
+    a colon (mnist:0-4) or without; without NAME, every data set known by name is meant.
     """
 
 

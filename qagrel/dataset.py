@@ -34,6 +34,8 @@ class Dataset:
     image_shape : of one sample: (rows, columns), or (features,).
     classes : the label of each class as it came, rising; by default its number.
     from_files : whether the arrays came from files, of which complaints then speak.
+    level_of_all : the largest grey level in training of the data set of which these are some
+        classes; None of a whole one.
 
     Raises
     ------
@@ -52,6 +54,7 @@ class Dataset:
     image_shape: tuple[int, ...]
     classes: tuple[Label, ...] = ()
     from_files: bool = False
+    level_of_all: int | None = None
 
     def __post_init__(self) -> None:
         self._settle("name", _text("name", self.name))
@@ -181,6 +184,11 @@ class Dataset:
             return {}
         parts = {"train": self.train_images, "test": self.test_images}
         return {part: int(images.max(initial=0)) for part, images in parts.items()}
+
+    @property
+    def usual_level(self) -> int:
+        """The grey level that stands for an activity of 1 unless another is set."""
+        return self.level_of_all or self.largest_level["train"]
 
     def scaled(self, grey_max: int | None) -> "Dataset":
         """These data with another grey level for an activity of 1; None keeps it."""

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,7 @@ from qagrel.idx import (
 )
 from qagrel.labels import are_counted, classes_of, numbered, spans
 from qagrel.spec import RunSpec, nearest
+from qagrel.subset import labels_in, split, take
 
 CHECKSUMS = {  # SHA-256 of the files, decompressed: the compressed bytes differ between mirrors
     "digits": {
@@ -91,38 +93,42 @@ def load_dataset(
     name_or_path : ``digits`` (scikit-learn's, 8 x 8 pixels), ``mnist`` (from the folder
         ``mnist`` or ``MNIST`` of `data_dir`), or the path of a folder of the four IDX files,
         gzipped or not (`qagrel.folder` has their names).  Its classes are the labels that occur in
-        training, in their order.
+        training, in their order.  With some of them behind a colon, ``mnist:0-4`` or
+        ``digits:0,3,8``, only their samples are taken (`qagrel.subset`).
     download : get missing files of ``mnist`` from a mirror.
     grey_max : the grey level that stands for an activity of 1; by default the largest one of the
-        training images.
+        training images, those of other classes included.
 
     Raises
     ------
     InputError
-        When there is no such data set, a file is missing or damaged, or the contents of
+        When there is no such data set or class, a file is missing or damaged, or the contents of
         ``mnist`` or ``digits`` are not what the published results were made from.
     """
     name = os.fspath(name_or_path)
-    dataset = _known(name, download) if name in CHECKSUMS else _read_folder(name, _folder(name))
+    whole, listed = split(name)
+    labels = None if listed is None else _labels(name, whole, listed)
+    dataset = _known(whole, download) if whole in CHECKSUMS else _read_folder(whole, _folder(whole))
     assert dataset.grey_max is not None  # files hold grey levels
     if grey_max is None and dataset.grey_max < 255 and known_as(dataset) is None:
         say(
-            f"{name}: the largest grey level of its training images, {dataset.grey_max}, is taken "
+            f"{whole}: the largest grey level of its training images, {dataset.grey_max}, is taken "
             "for an activity of 1: set --grey-max, or grey_max, if it stands for another"
         )
-    if not are_counted(dataset.classes):
+    if labels is None and not are_counted(dataset.classes):
         say(
-            f"{name}: its labels are {spans(dataset.classes)}: the classes 0 to "
+            f"{whole}: its labels are {spans(dataset.classes)}: the classes 0 to "
             f"{dataset.n_classes - 1} stand for them in this order"
         )
     one = grey_max or dataset.grey_max
     train, test = dataset.largest_level.values()
     if train <= one < test:  # training beyond it is refused, see `check_fit`
         say(
-            f"{name}: its test images go up to grey level {test}, beyond the {one} "
+            f"{whole}: its test images go up to grey level {test}, beyond the {one} "
             "that stands for an activity of 1: set --grey-max, or grey_max, if that is wrong"
         )
-    return dataset.scaled(grey_max)
+    dataset = dataset.scaled(grey_max)
+    return dataset if labels is None else take(dataset, labels, name)
 
 
 def dataset_of(spec: RunSpec) -> Dataset:
@@ -161,6 +167,14 @@ def _say_what_is_shadowed(name: str) -> None:
         say(f"{name} is the data set of that name, not the folder here: ./{name} names the folder")
 
 
+def _labels(name: str, whole: str, listed: str) -> tuple[int, ...]:
+    """The labels that a name lists; a folder that has this name is said to be another thing."""
+    with suppress(OSError):  # no permission, name too long
+        if Path(name).is_dir():
+            say(f"{name} is some classes of {whole}, not the folder here: {name}/ names the folder")
+    return labels_in(name, listed)
+
+
 def verify(name_or_path: str | os.PathLike[str]) -> dict[str, str]:
     """Check a data set as it is on disk, and give the SHA-256 of each file, decompressed.
 
@@ -176,8 +190,10 @@ def scale_origin(dataset: Dataset) -> str:
     """Where the grey level that stands for an activity of 1 comes from, in two words or more."""
     if not dataset.has_levels:
         return "values, as they stand"
-    if dataset.grey_max != dataset.largest_level["train"]:
+    if dataset.grey_max != dataset.usual_level:
         return "set"
+    if dataset.level_of_all is not None:
+        return "largest of the training images of all classes"
     return "known data" if known_as(dataset) else "largest of the training images"
 
 
@@ -213,9 +229,13 @@ def _folder(path: str) -> Path:
             f"{path} is a file: name the folder that holds {', '.join(FILES.values())}, "
             "gzipped or not"
         )
+    known, _, listed = path.partition(":")
+    hint = nearest(path.lower(), CHECKSUMS)
+    if listed and known in CHECKSUMS:
+        hint = f"; some classes are listed as in {known}:0-4 or {known}:0,3,8"
     raise InputError(
         f"there is no data set and no folder {path!r}: give {' or '.join(CHECKSUMS)}, "
-        f"or a folder of IDX files{nearest(path.lower(), CHECKSUMS)}"
+        f"or a folder of IDX files{hint}"
     )
 
 

@@ -27,10 +27,11 @@ except ImportError:  # before scikit-learn 1.6
         return estimator._validate_data(X, y, **checks)
 
 
-# Fields of RunSpec that are no parameter: they follow from the data, have scikit-learn's name, or
-# make actions of classes.
+# Fields of RunSpec that are no parameter: they follow from the data, are of images, have
+# scikit-learn's name, or make actions of classes.
 NOT_PARAMETERS = (
     *("dataset", "input_scale", "grey_max", "hidden", "seed"),
+    *("distortion", "distortion_range"),
     *("payoff", "payoff_after", "payoff_switch"),
 )
 HELD_OUT = 10  # a validation sample in as many, where there are few
@@ -53,8 +54,9 @@ class QAgrelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     random_state : an integer is the seed of `RunSpec`.
     rule, feedback, learning_rate, max_epochs, epsilon, temperature, reward_omission, \
 reward_flip, loss, weight_range, feedback_range, validation_draw, validation_every, stop_checks, \
-stop_decimals, drop_epoch, drop_factor, learning_rate_end, learning_rate_spacing, \
-precision : as in `RunSpec`.
+stop_decimals, drop_epoch, drop_factor, learning_rate_end, learning_rate_spacing, activation, \
+optimizer, momentum, initial_q, novelty, feedback_correlation, feedback_noise, \
+feedback_silenced, precision : as in `RunSpec`.
 
     Attributes
     ----------
@@ -92,6 +94,14 @@ precision : as in `RunSpec`.
         drop_factor: float = 10.0,
         learning_rate_end: float | None = None,
         learning_rate_spacing: str = "geometric",
+        activation: str = "relu",
+        optimizer: str = "sgd",
+        momentum: float = 0.9,
+        initial_q: float | None = None,
+        novelty: float = 0.0,
+        feedback_correlation: float | None = None,
+        feedback_noise: float = 0.0,
+        feedback_silenced: float = 0.0,
         precision: str = "float32",
         warm_start: bool = False,
         random_state: Any = None,
@@ -119,6 +129,14 @@ precision : as in `RunSpec`.
         self.drop_factor = drop_factor
         self.learning_rate_end = learning_rate_end
         self.learning_rate_spacing = learning_rate_spacing
+        self.activation = activation
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.initial_q = initial_q
+        self.novelty = novelty
+        self.feedback_correlation = feedback_correlation
+        self.feedback_noise = feedback_noise
+        self.feedback_silenced = feedback_silenced
         self.precision = precision
         self.warm_start = warm_start
         self.random_state = random_state

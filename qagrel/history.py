@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from qagrel import store, triallog
 from qagrel.arrays import Label
 from qagrel.errors import InputError
+from qagrel.network import MOMENTS
 from qagrel.spec import RunSpec
 from qagrel.trained import History
 from qagrel.triallog import TrialLog
@@ -89,6 +90,9 @@ def save(history: History, path: store.StrPath) -> None:
     arrays |= _numbered("weights", history.weights)
     if history.spec.feedback != "symmetric":  # else it is the forward weights
         arrays |= _numbered("feedback_weights", history.feedback_weights)
+    for name, matrices in history.moments.items():
+        arrays |= _numbered(name, matrices)
+        arrays["steps"] = np.array([history.steps])
     for name in ("batch_wrong", "batch_loss", "batch_size", "batch_reward"):
         if (values := getattr(history, name)) is not None:
             arrays[name] = values
@@ -176,8 +180,13 @@ def _history(arrays: Arrays) -> History:
         [arrays[f"{name}.{layer}"].copy() for layer in range(1, len(spec.hidden) + 2)]
         for name in ("weights", feedback)
     )
+    moments = {
+        name: [arrays[f"{name}.{layer}"].copy() for layer in range(1, len(spec.hidden) + 2)]
+        for name in MOMENTS[spec.optimizer]
+    }
     if head.status != "diverged" and not all(
-        np.isfinite(matrix).all() for matrix in weights + feedback_weights
+        np.isfinite(matrix).all()
+        for matrix in itertools.chain(weights, feedback_weights, *moments.values())
     ):
         raise ValueError("its weights are not all finite numbers")
     if head.test_accuracy is not None and head.status == "diverged":
@@ -203,6 +212,8 @@ def _history(arrays: Arrays) -> History:
         classes=tuple(classes),
         dataset_sha256=head.dataset_sha256,
         streams=None if head.streams is None else head.model_dump()["streams"],
+        moments=moments,
+        steps=int(arrays["steps"][0]) if moments else 0,
     )
 
 
@@ -243,6 +254,9 @@ def _layout(head: _Head, spec: RunSpec) -> Layout:
         layout[f"weights.{layer}"] = (spec.precision, shape)
         if spec.feedback != "symmetric":
             layout[f"feedback_weights.{layer}"] = (spec.precision, shape)
+        for name in MOMENTS[spec.optimizer]:
+            layout[f"{name}.{layer}"] = (spec.precision, shape)
+            layout["steps"] = (counts, (1,))
     if head.n_batches is not None:
         by_batch = (head.n_epochs, head.n_batches)
         layout |= {"batch_wrong": (counts, by_batch), "batch_loss": (floats, by_batch)}

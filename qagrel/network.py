@@ -1,6 +1,7 @@
 """Weights, images and policies in the layout of the kernels; classification."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,11 +11,29 @@ from numpy.typing import NDArray
 from qagrel import kernels
 from qagrel.arrays import check_finite, values
 from qagrel.errors import InputError
-from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
+from qagrel.rules import ACTIVATIONS, LEARN_BY_REWARD, LOSSES, OPTIMIZERS, RULES
 from qagrel.spec import RunSpec
+
+# one random stream for each purpose, so that every rule sees the same start and sample order
+STREAMS = (
+    *("weights", "feedback", "orders", "exploration", "chances"),
+    *("distortions", "deaf", "noise"),
+)
+MOMENTS: dict[str, tuple[str, ...]] = {  # what an optimizer keeps of earlier batches
+    "sgd": (),
+    "momentum": ("velocity",),
+    "adam": ("velocity", "spread"),
+}
+NOVELTY_TRIALS = 1000  # without an action, for which its value is raised by `novelty`
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
+
+
+def stream(seed: int, purpose: str) -> np.random.Generator:
+    """The random stream of a run that serves one purpose."""
+    key = (STREAMS.index(purpose),)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def draw_weights(
@@ -36,10 +55,84 @@ def draw_weights(
     ]
 
 
+def correlated(
+    weights: Sequence[Floats], drawn: Sequence[Floats], correlation: float, scale: float
+) -> list[Floats]:
+    """Feedback weights that correlate with the forward weights that they reciprocate.
+
+    Parameters
+    ----------
+    drawn : independent ones, of the size that the feedback is to have.
+    scale : what the weights' size is to be multiplied by to be that.
+    """
+    own, other = correlation * scale, math.sqrt(1 - correlation**2)
+    return [
+        (own * w.astype(np.float64) + other * u.astype(np.float64)).astype(w.dtype)
+        for w, u in zip(weights, drawn, strict=True)
+    ]
+
+
+def start_at(
+    initial_q: float, weights: Sequence[Floats], images: kernels.Images, activation: str
+) -> list[Floats]:
+    """Weights whose Q-values are `initial_q` in the mean over images and actions.
+
+    The least change does it: each weight into the outputs is shifted in proportion to the mean
+    activity of the unit from which it comes.
+
+    Raises
+    ------
+    InputError
+        When no image activates any unit of the last hidden layer.
+    """
+    *lower, last = weights
+    n_images, blocks = images.label.size, []
+    for network, work, order in _blocks(pack(weights, activation=activation), images):
+        hidden = activated(by_layer(network, work, work.activity, order.size)[-2], activation)
+        blocks.append([math.fsum(unit) for unit in hidden.T.tolist()])
+    mean = [math.fsum(sums) / n_images for sums in zip(*blocks, strict=True)]  # (units,)
+    size = math.fsum(y * y for y in mean)
+    if not size > 0:
+        raise InputError(
+            "initial_q: no image activates the last hidden layer, whose weights would set the "
+            "Q-values: choose a larger weight_range"
+        )
+    rows = zip(mean, last.tolist(), strict=True)
+    now = math.fsum(y * w / last.shape[1] for y, row in rows for w in row)
+    shift = (initial_q - now) / size * np.array(mean)[:, None]  # (units, 1)
+    return [*lower, (last.astype(np.float64) + shift).astype(last.dtype)]
+
+
+def deaf_units(spec: RunSpec) -> NDArray[np.bool_]:
+    """Hidden units that feedback never reaches, drawn by the seed: [layer, unit]; or none at all.
+
+    Of each layer it is the share that the run says, rounded.
+    """
+    if spec.feedback_silenced == 0:
+        return np.zeros((0, 0), np.bool_)
+    deaf = np.zeros((len(spec.hidden) + 1, max(spec.hidden)), np.bool_)
+    generator = stream(spec.seed, "deaf")
+    for layer, n_units in enumerate(spec.hidden, start=1):
+        deaf[layer, generator.permutation(n_units)[: round(spec.feedback_silenced * n_units)]] = (
+            True
+        )
+    return deaf
+
+
+def pack_for(
+    spec: RunSpec, weights: Sequence[Floats], feedback_weights: Sequence[Floats] | None
+) -> kernels.Network:
+    """`pack` for a run, with its activation function, and the units that no feedback reaches."""
+    learns = spec.feedback == "learned"
+    network = pack(weights, feedback_weights, learns, spec.activation)
+    return network._replace(deaf=deaf_units(spec))
+
+
 def pack(
     weights: Sequence[Floats],
     feedback_weights: Sequence[Floats] | None = None,
     learn_feedback: bool = False,
+    activation: str = "relu",
 ) -> kernels.Network:
     """Lay matrices of shape (fan_in, fan_out) out for the kernels.
 
@@ -49,7 +142,8 @@ def pack(
     stride = -(-width // kernels.LANES) * kernels.LANES
     size = np.array([0, *(w.shape[0] * s for w, s in zip(weights, stride[1:], strict=True))])
     start = np.cumsum(size) - size
-    network = kernels.Network(width, stride, start, None, None, learn_feedback)
+    code = list(ACTIVATIONS).index(activation)
+    network = kernels.Network(width, stride, start, None, None, learn_feedback, code)
     flat = _flatten(network, weights)
     feedback = flat if feedback_weights is None else _flatten(network, feedback_weights)
     return network._replace(weights=flat, feedback=feedback)
@@ -70,9 +164,14 @@ def views(network: kernels.Network, flat: Floats) -> list[Floats]:
 def _flatten(network: kernels.Network, weights: Sequence[Floats]) -> Floats:
     fan_in, stride = network.width[:-1], network.stride[1:]
     flat = _aligned(int(fan_in @ stride), weights[0].dtype)
-    for (matrix, fan_out), given in zip(_matrices(network, flat), weights, strict=True):
-        matrix[:, :fan_out] = given
+    fill(network, flat, weights)
     return flat
+
+
+def fill(network: kernels.Network, flat: Floats, given: Sequence[Floats]) -> None:
+    """Put matrices (fan_in, fan_out) into one of the network's flat buffers."""
+    for (matrix, fan_out), new in zip(_matrices(network, flat), given, strict=True):
+        matrix[:, :fan_out] = new
 
 
 def _matrices(network: kernels.Network, flat: Floats) -> list[tuple[Floats, int]]:
@@ -87,9 +186,10 @@ def _matrices(network: kernels.Network, flat: Floats) -> list[tuple[Floats, int]
 
 
 def workspace(
-    network: kernels.Network, batch_size: int, most: int = kernels.BLOCK
+    network: kernels.Network, batch_size: int, most: int = kernels.BLOCK, optimizer: str = "sgd"
 ) -> kernels.Workspace:
     """Buffers for batches of up to `batch_size` trials, of which `most` are worked on at a time."""
+    moments = MOMENTS[optimizer]
     dtype = network.weights.dtype
     n_blocks = -(-batch_size // most)
     block = -(-batch_size // n_blocks)
@@ -118,9 +218,14 @@ def workspace(
         by_unit=by_unit,
         used=np.zeros(widest + 1, np.uint32),
         reached=np.zeros(block, np.int64),
-        change=np.zeros_like(network.weights) if n_blocks > 1 else network.weights,
+        change=np.zeros_like(network.weights) if n_blocks > 1 or moments else network.weights,
         senders=senders,
         tile=_aligned(kernels.BLOCK * 7 * kernels.LANES, dtype),
+        waited=np.zeros(network.width[-1], np.int64),
+        wish=_aligned(int(network.stride[-1]), dtype).reshape(1, -1),
+        velocity=_aligned(network.weights.size if "velocity" in moments else 0, dtype),
+        spread=_aligned(network.weights.size if "spread" in moments else 0, dtype),
+        steps=np.zeros(1, np.int64),
     )
 
 
@@ -149,6 +254,10 @@ def policy(spec: RunSpec) -> kernels.Policy:
         list(LOSSES).index(spec.loss),
         spec.epsilon if spec.rule in LEARN_BY_REWARD else 0.0,
         spec.temperature,
+        spec.novelty / NOVELTY_TRIALS,
+        list(OPTIMIZERS).index(spec.optimizer),
+        spec.momentum,
+        spec.feedback_noise,
     )
 
 
@@ -190,11 +299,15 @@ def input_levels(grey_max: int | None, input_scale: str, dtype: str) -> Floats:
 
 
 def sparse_images(
-    images: NDArray[Any], labels: NDArray[np.uint8], activity: Floats
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    activity: Floats,
+    room: NDArray[Any] | None = None,
 ) -> kernels.Images:
     """Images (n, pixels) without their zeros; `activity` is what `input_levels` gave.
 
-    Values, which need no levels, are cast to its type.
+    Values, which need no levels, are cast to its type.  The list of pixels of images that are not
+    needed any more is `room` for these, if it is as long.
 
     Raises
     ------
@@ -213,7 +326,10 @@ def sparse_images(
     images.flags.writeable = False  # one compiled version serves all
     start = np.zeros(len(images) + 1, np.int64)
     kernels.count_pixels(images, start)
-    pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, images.dtype))
+    if room is not None and room.size >= start[-1]:
+        pixel = room
+    else:
+        pixel = np.zeros(start[-1], kernels.pair_type(np.uint16, images.dtype))
     kernels.list_pixels(images, start, pixel)
     return kernels.Images(start, pixel, activity, labels.astype(np.int64))
 
@@ -258,7 +374,9 @@ def presented(
     return sparse_images(np.ascontiguousarray(images), np.zeros(len(images), np.uint8), levels)
 
 
-def respond(weights: Sequence[Floats], images: kernels.Images) -> Iterator[list[Floats]]:
+def respond(
+    weights: Sequence[Floats], images: kernels.Images, activation: str = "relu"
+) -> Iterator[list[Floats]]:
     """What a network does with images, block by block, without exploration: nothing is learnt.
 
     Yields
@@ -266,15 +384,30 @@ def respond(weights: Sequence[Floats], images: kernels.Images) -> Iterator[list[
     The activities of every layer, of shape (images, units): the input, the hidden layers, and the
     Q-values.
     """
-    network = pack(weights)
-    work = workspace(network, kernels.BLOCK)
-    n_images = images.label.size
-    for first in range(0, max(n_images, 1), work.block):
-        order = np.arange(first, min(first + work.block, n_images))
-        choose(network, work, images, order)  # leaves the sums of each layer in its buffers
+    for network, work, order in _blocks(pack(weights, activation=activation), images):
         *hidden, values = by_layer(network, work, work.activity, order.size)
         inputs = dense(images, order, int(network.width[0]))
-        yield [inputs, *(np.maximum(a, 0) for a in hidden), values]
+        yield [inputs, *(activated(a, activation) for a in hidden), values]
+
+
+def _blocks(
+    network: kernels.Network, images: kernels.Images
+) -> Iterator[tuple[kernels.Network, kernels.Workspace, Ints]]:
+    """Show a network images, block by block; the sums of each layer are in the workspace."""
+    work, n_images = workspace(network, kernels.BLOCK), images.label.size
+    for first in range(0, max(n_images, 1), work.block):
+        order = np.arange(first, min(first + work.block, n_images))
+        choose(network, work, images, order)
+        yield network, work, order
+
+
+def activated(net_inputs: Floats, activation: str) -> Floats:
+    """Activities of hidden units by their net inputs, an array of any shape (Eq. 3)."""
+    if activation == "relu":
+        return np.maximum(net_inputs, 0)
+    activities = np.zeros_like(net_inputs)
+    kernels.activate(net_inputs.ravel(), activities.ravel(), list(ACTIVATIONS).index(activation))
+    return activities
 
 
 def by_layer(

@@ -30,3 +30,15 @@ LOSSES = {
     "cross-entropy": "Softmax on the outputs and the negative log-likelihood of the true class.",
     "squared-error": "Half the summed squared error of the linear outputs (Eqs. 15-18).",
 }
+
+ACTIVATIONS = {
+    "relu": "Nothing below threshold, the net input above it (Eq. 3).",
+    "leaky-relu": "The same, and a hundredth of the net input below threshold.",
+    "tanh": "1.7159 tanh(2 a / 3) of the net input a: the sigmoid of LeCun et al. (1998).",
+}
+
+OPTIMIZERS = {
+    "sgd": "A batch moves the weights by the learning rate times its mean change (Eq. 8).",
+    "momentum": "By the learning rate times a velocity, to which the mean change is added.",
+    "adam": "By the learning rate times a mean of changes over the root of that of their squares.",
+}

@@ -41,7 +41,11 @@ class RunSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: str = Field("mnist", min_length=1, description="name, or folder of IDX files")
+    dataset: str = Field(
+        "mnist",
+        min_length=1,
+        description="name, or folder of IDX files; behind a colon some classes: mnist:0-4",
+    )
     rule: Literal["q-agrel", "error-bp"] = Field("q-agrel", description="learning rule")
     feedback: Literal["symmetric", "learned", "fixed"] = Field(
         "symmetric", description="feedback weights"
@@ -67,6 +71,17 @@ class RunSpec(BaseModel):
     )
     grey_max: int | None = Field(
         None, ge=1, le=255, description="grey level of activity 1  [default: the data's largest]"
+    )
+    distortion: Literal["none", "affine"] = Field(
+        "none",
+        description="training images are moved, scaled, rotated and sheared a little, anew in "
+        "every epoch",
+    )
+    distortion_range: float = Field(
+        0.15,
+        gt=0,
+        lt=0.5,  # beyond, a map may turn an image over
+        description="numbers of an affine map are within +- this of those that change nothing",
     )
     weight_range: float = Field(
         0.05, gt=0, allow_inf_nan=False, description="initial weights are within +- this"
@@ -114,6 +129,46 @@ class RunSpec(BaseModel):
         0.0, ge=0, le=1, description="chance that high and low are swapped: max + min - reward"
     )
 
+    initial_q: float | None = Field(
+        None,
+        ge=-LARGEST_PAYOFF,
+        le=LARGEST_PAYOFF,
+        description="mean Q-value before the first trial  [default: as the weights are drawn]",
+    )
+    novelty: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="added to an action's value, while choosing, for each thousand trials of the "
+        "epoch since it was last chosen",
+    )
+    activation: Literal["relu", "leaky-relu", "tanh"] = Field(
+        "relu", description="activation function of hidden units"
+    )
+    optimizer: Literal["sgd", "momentum", "adam"] = Field(
+        "sgd", description="what the mean change of a batch does to the weights"
+    )
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="share of its velocity that momentum keeps a batch"
+    )
+    feedback_correlation: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="of initial feedback weights with the weights that they reciprocate  "
+        "[default: drawn by themselves]",
+    )
+    feedback_noise: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="standard deviation of what the feedback to a unit is multiplied by in a "
+        "trial, around 1",
+    )
+    feedback_silenced: float = Field(
+        0.0, ge=0, le=1, description="share of each layer's hidden units that no feedback reaches"
+    )
+
     def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**{name: _plain(value) for name, value in fields.items()})
@@ -152,10 +207,13 @@ class RunSpec(BaseModel):
             raise ValueError(f"give numbers from -{LARGEST_PAYOFF:.0f} to {LARGEST_PAYOFF:.0f}")
         return tuple(tuple(number + 0.0 for number in row) for row in value)  # no negative zero
 
-    @field_validator("epsilon", "reward_omission", "reward_flip")
+    @field_validator(
+        *("epsilon", "reward_omission", "reward_flip", "initial_q", "novelty", "momentum"),
+        *("feedback_correlation", "feedback_noise", "feedback_silenced"),
+    )
     @classmethod
-    def _no_negative_zero(cls, value: float) -> float:
-        return abs(value)
+    def _no_negative_zero(cls, value: float | None) -> float | None:
+        return None if value is None else value + 0.0
 
     @model_validator(mode="after")
     def _rate_rises(self) -> "RunSpec":
@@ -181,6 +239,26 @@ class RunSpec(BaseModel):
             raise ValueError(
                 "payoff_after: it has {} classes and {} actions, but payoff has {} and {}: "
                 "give both the same".format(*_shape(self.payoff_after), *_shape(self.payoff))
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fields_have_effect(self) -> "RunSpec":
+        if self.novelty and self.rule not in LEARN_BY_REWARD:
+            raise ValueError(
+                f"novelty: {self.rule} is told the right answer and chooses nothing that its "
+                f"learning depends on: leave it out, or choose the rule "
+                f"{' or '.join(sorted(LEARN_BY_REWARD))}"
+            )
+        if self.momentum != _default("momentum") and self.optimizer != "momentum":
+            raise ValueError(
+                f"momentum: it has no effect on the optimizer {self.optimizer}: leave it out, or "
+                "choose the optimizer momentum"
+            )
+        if self.feedback_correlation is not None and self.feedback == "symmetric":
+            raise ValueError(
+                "feedback_correlation: symmetric feedback weights are the forward weights: leave "
+                "it out, or choose learned or fixed feedback"
             )
         return self
 

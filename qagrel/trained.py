@@ -49,6 +49,9 @@ class History:
     dataset_sha256 : `Dataset.sha256` of the data that it was trained on, None if unknown.
     streams : the state of each random stream at the end, by which the run can go on; None if
         unknown, as in files of format 1.
+    moments : what the optimizer kept of earlier batches, matrices like the weights: "velocity", and
+        "spread" of Adam; nothing by plain descent.
+    steps : how many batches the optimizer has counted.
     """
 
     spec: RunSpec
@@ -68,6 +71,8 @@ class History:
     classes: tuple[Label, ...] = ()
     dataset_sha256: str | None = None
     streams: dict[str, dict[str, Any]] | None = None
+    moments: dict[str, list[Floats]] = field(default_factory=dict)
+    steps: int = 0
 
     def __repr__(self) -> str:
         return (
@@ -132,7 +137,7 @@ class History:
 
     def q_values(self, images: Array) -> Floats:
         """The outputs for each image, of shape (n, actions); parameters as for `predict`."""
-        blocks = network.respond(self.weights, self.presented(images))
+        blocks = network.respond(self.weights, self.presented(images), self.spec.activation)
         return np.concatenate([layers[-1] for layers in blocks])
 
     def activities(self, images: Array) -> list[Floats]:
@@ -140,7 +145,7 @@ class History:
 
         Parameters are those of `predict`.
         """
-        blocks = network.respond(self.weights, self.presented(images))
+        blocks = network.respond(self.weights, self.presented(images), self.spec.activation)
         return [np.concatenate(layer) for layer in zip(*blocks, strict=True)]
 
     def presented(self, images: Array) -> kernels.Images:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qagrel import kernels, network, triallog
 from qagrel.dataset import Dataset
 from qagrel.datasets import dataset_of
+from qagrel.distortion import Distorter
 from qagrel.epoch import Epoch, OnEpoch, Row, says_stop
 from qagrel.errors import InputError
 from qagrel.network import Floats, Ints
@@ -208,6 +209,7 @@ def check_fit(spec: RunSpec, dataset: Dataset) -> None:
             f"{dataset.name} that are left after validation: choose fewer"
         )
     _check_payoffs(spec, dataset)
+    _check_distortion(spec, dataset)
     if dataset.grey_max is not None and (
         (level := dataset.largest_level["train"]) > dataset.grey_max
     ):
@@ -226,6 +228,28 @@ def _check_payoffs(spec: RunSpec, dataset: Dataset) -> None:
                 f"{name}: {len(table)} rows of {len(table[0])} actions do not fit the {n_classes} "
                 f"classes of {dataset.name}: give {n_classes} rows of {n_actions}"
             )
+
+
+def _check_distortion(spec: RunSpec, dataset: Dataset) -> None:
+    if spec.distortion == "none":
+        return
+    if not dataset.has_levels:
+        raise InputError(
+            f"distortion: the samples of {dataset.name} are values, not grey levels (uint8): give "
+            "images, or none"
+        )
+    if len(dataset.image_shape) != 2 or len(set(dataset.image_shape)) != 1:
+        raise InputError(
+            f"distortion: the images of {dataset.name} are of the shape {dataset.image_shape}: "
+            "give square ones, in as many rows as columns, or none"
+        )
+
+
+def _drawn_from(spec: RunSpec) -> list[str]:
+    """The random streams that a run draws from every epoch."""
+    noise = ["noise"] if spec.feedback_noise else []
+    distortions = ["distortions"] if spec.distortion != "none" else []
+    return ["orders", "exploration", "chances", *noise, *distortions]
 
 
 _sparse_images: "WeakKeyDictionary[Dataset, dict[tuple[str, str], SparseImages]]" = (
@@ -265,48 +289,61 @@ class _Run:
         self.status, self.record_trials = "max-epochs", record_trials
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
-        # one stream for each purpose, so that every rule sees the same start and sample order
-        streams = map(np.random.default_rng, np.random.SeedSequence(spec.seed).spawn(5))
-        forward, feedback, self.orders, self.exploration, self.chances = streams
+        self.streams = {name: network.stream(spec.seed, name) for name in _drawn_from(spec)}
+        self.distorter = self._distorter()
         self.payoffs = network.payoffs(spec, dataset.n_classes)
-        self.network = self._start(forward, feedback, earlier or initial)
-        self.work = network.workspace(self.network, spec.batch_size)
+        self.network = self._start(earlier or initial)
+        self.work = network.workspace(self.network, spec.batch_size, optimizer=spec.optimizer)
+        self._take_moments(earlier or initial)
         self.policy = network.policy(spec)
         n_trained = self.n_samples - spec.validation_size
         firsts = np.arange(0, n_trained, spec.batch_size)
         self.batch_sizes = np.minimum(spec.batch_size, n_trained - firsts)
         self._take_streams(earlier)
-        self.fixed_order = self.orders.permutation(self.n_samples)
+        self.fixed_order = self.streams["orders"].permutation(self.n_samples)
         self._take_streams(initial)
         self.checks = [] if initial is None else checks_of(spec, initial.rows)[1]
 
-    def _start(
-        self,
-        forward: np.random.Generator,
-        feedback: np.random.Generator,
-        trained: History | None,
-    ) -> kernels.Network:
+    def _start(self, trained: History | None) -> kernels.Network:
         """The network before the first epoch: drawn, or one that is trained."""
         spec, separate = self.spec, self.spec.feedback != "symmetric"
         n_actions = spec.n_actions(self.n_classes)
         widths = (self.dataset.train_images.shape[1], *spec.hidden, n_actions)
         back: list[Floats] = []
         if trained is None:
-            weights = network.draw_weights(widths, spec.weight_range, forward, spec.precision)
+            weights = self._draw("weights", widths, spec.weight_range)
             if separate:
-                back = network.draw_weights(widths, spec.feedback_range, feedback, spec.precision)
+                back = self._draw("feedback", widths, spec.feedback_range)
+            if spec.feedback_correlation is not None:
+                scale = spec.feedback_range / spec.weight_range
+                back = network.correlated(weights, back, spec.feedback_correlation, scale)
+            if spec.initial_q is not None:
+                images = self.train_images
+                weights = network.start_at(spec.initial_q, weights, images, spec.activation)
         else:
             _check_goes_on(trained, spec, widths)
             weights, back = (
                 [matrix.astype(spec.precision) for matrix in matrices]
                 for matrices in (trained.weights, trained.feedback_weights)
             )
-        return network.pack(weights, back if separate else None, spec.feedback == "learned")
+        return network.pack_for(spec, weights, back if separate else None)
 
-    @property
-    def streams(self) -> dict[str, np.random.Generator]:
-        """The random streams that are drawn from every epoch."""
-        return {"orders": self.orders, "exploration": self.exploration, "chances": self.chances}
+    def _draw(self, purpose: str, widths: tuple[int, ...], weight_range: float) -> list[Floats]:
+        generator = network.stream(self.spec.seed, purpose)
+        return network.draw_weights(widths, weight_range, generator, self.spec.precision)
+
+    def _take_moments(self, before: History | None) -> None:
+        """Let the optimizer keep what it kept in a run, if there is one."""
+        if before is not None and before.moments:
+            for name, matrices in before.moments.items():
+                network.fill(self.network, getattr(self.work, name), matrices)
+            self.work.steps[0] = before.steps
+
+    def _distorter(self) -> Distorter | None:
+        if self.spec.distortion == "none":
+            return None
+        reach = self.spec.distortion_range
+        return Distorter(self.dataset.train_images, self.train_images, reach)
 
     def _take_streams(self, before: History | None) -> None:
         """Go on where the streams of a run ended, if there is one."""
@@ -367,6 +404,11 @@ class _Run:
             classes=self.dataset.classes,
             dataset_sha256=self.dataset.sha256,
             streams={name: dict(each.bit_generator.state) for name, each in self.streams.items()},
+            moments={
+                name: network.unpack(self.network, getattr(self.work, name))
+                for name in network.MOMENTS[self.spec.optimizer]
+            },
+            steps=int(self.work.steps[0]),
         )
         if record_batches:
             history.batch_wrong = self._all("batch_wrong", [record.wrong for record in records])
@@ -391,20 +433,26 @@ class _Run:
         """Samples held out for validation, and the others in the order of training."""
         size = self.spec.validation_size
         if self.spec.validation_draw == "epoch":
-            order = self.orders.permutation(self.n_samples)
+            order = self.streams["orders"].permutation(self.n_samples)
             return order[:size], order[size:]
         held_out, others = self.fixed_order[:size], self.fixed_order[size:]
-        return held_out, self.orders.permutation(others)
+        return held_out, self.streams["orders"].permutation(others)
 
     def _train(self, order: Ints, rate: float) -> tuple[kernels.Record, TrialLog | None]:
         explores = self.spec.rule in LEARN_BY_REWARD
         is_chancy = self.spec.reward_omission > 0 or self.spec.reward_flip > 0
-        actions = self.exploration.random((2, order.size if explores else 0))
-        chances = self.chances.random((2, order.size if is_chancy else 0))
+        actions = self.streams["exploration"].random((2, order.size if explores else 0))
+        chances = self.streams["chances"].random((2, order.size if is_chancy else 0))
         n_logged = order.size if self.record_trials else 0
         record = network.record(self.network, self.batch_sizes.size, self.n_classes, n_logged)
         draws = kernels.Draws(order, *actions, *chances)
-        shared = self.network, self.work, self.train_images
+        if self.spec.feedback_noise:
+            shape = (order.size, sum(self.spec.hidden))
+            draws = draws._replace(noise=self.streams["noise"].random(shape, np.float32))
+        images = self.train_images
+        if self.distorter is not None:
+            images = self.distorter.distort(order, self.streams["distortions"])
+        shared = self.network, self.work, images
         kernels.train_epoch(*shared, draws, self.payoffs, self.policy, rate, record)
         if not self.record_trials:
             return record, None

@@ -1,6 +1,7 @@
 """One trial of a network in all its numbers: what each unit and each synapse did.
 
-The kernels do the work, on a batch of one; here their buffers are read out.
+The kernels do the work, on a batch of one; here their buffers are read out.  The trial stands by
+itself: it is learnt from by plain descent, whatever the optimizer, and without noise.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,8 +54,11 @@ class Trial:
     delta: float
 
     def gate(self, layer: int, unit: int) -> bool:
-        """Whether the gate of a hidden unit is open (g of Eqs. 9, 11); layers count from 1."""
-        return bool(self.activities[layer][unit] > 0)
+        """Whether the gate of a hidden unit is open (g of Eqs. 9, 11); layers count from 1.
+
+        Other activation functions than ReLU never close it quite.
+        """
+        return self.spec.activation != "relu" or bool(self.activities[layer][unit] > 0)
 
 
 def run_trial(
@@ -128,7 +132,7 @@ def play(scene: Scene, target: int) -> Trial:
         spec=scene.spec,
         activities=[
             network.dense(scene.image, scene.draws.order, int(net.width[0]))[0],
-            *(np.maximum(a, 0) for a in sums[:-1]),
+            *(network.activated(a, scene.spec.activation) for a in sums[:-1]),
             sums[-1],
         ],
         net_inputs=sums,
@@ -157,10 +161,11 @@ def _draw_network(
 def _learn(scene: Scene, target: int) -> tuple[kernels.Network, kernels.Workspace]:
     """The network and the kernels' buffers after an epoch of a single trial."""
     spec = scene.spec
-    net = network.pack(scene.weights, scene.feedback_weights, spec.feedback == "learned")
+    net = network.pack_for(spec, scene.weights, scene.feedback_weights)
     work = network.workspace(net, 1)
     image = scene.image._replace(label=np.array([target]))
-    record, policy = network.record(net, 1, len(scene.payoffs.reward)), network.policy(spec)
+    record = network.record(net, 1, len(scene.payoffs.reward))
+    policy = network.policy(spec)._replace(optimizer=kernels.SGD, noise=0.0)
     kernels.train_epoch(net, work, image, scene.draws, scene.payoffs, policy, scene.rate, record)
     return net, work
 

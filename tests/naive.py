@@ -14,8 +14,9 @@ With layers 0 (input) to L (output) and unit j in a layer, unit k in the layer a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 Vector = Sequence[float]
 Matrix = Sequence[Vector]
@@ -34,11 +35,17 @@ class Settings:
     payoff: Matrix | None = None  # [class][action]; 1 for the right action and 0 for others
     omission: float = 0.0
     flip: float = 0.0
+    novelty: float = 0.0  # a trial
+    activation: str = "relu"  # or "leaky-relu", "tanh"
+    optimizer: str = "sgd"  # or "momentum", "adam"
+    momentum: float = 0.9
 
     def __post_init__(self) -> None:
         assert self.rule in ("q-agrel", "error-bp"), self.rule
         assert self.feedback in ("symmetric", "learned", "fixed"), self.feedback
         assert self.loss in ("cross-entropy", "squared-error"), self.loss
+        assert self.activation in ("relu", "leaky-relu", "tanh"), self.activation
+        assert self.optimizer in ("sgd", "momentum", "adam"), self.optimizer
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """What an optimizer keeps of earlier batches; nothing before the first."""
+
+    n_batches: int = 0
+    velocity: Matrices = ()
+    spread: Matrices = ()
+
+
+@dataclass(frozen=True)
 class Batch:
     """What one batch did; weights and feedback are those after its update."""
 
@@ -63,6 +79,7 @@ class Batch:
     rewards: list[float]  # what it earned: in the paper 1 where it was right, else 0
     wrong: list[bool]  # whether another one pays more for the class
     loss: float  # mean over the trials
+    moments: Moments
 
 
 # 1. Feedforward pass
@@ -73,6 +90,20 @@ def relu(a: float) -> float:
     return a if a > 0 else 0.0
 
 
+def activity(a: float, activation: str) -> float:
+    """y of a hidden unit by its net input."""
+    if activation == "tanh":
+        return 1.7159 * math.tanh(2 / 3 * a)
+    return relu(a) if activation == "relu" else max(a, 0.01 * a)
+
+
+def slope(y: float, activation: str) -> float:
+    """dy / da of a hidden unit, by its activity: the gate."""
+    if activation == "tanh":
+        return 1.7159 * 2 / 3 * (1 - (y / 1.7159) ** 2)
+    return 1.0 if y > 0 else {"relu": 0.0, "leaky-relu": 0.01}[activation]
+
+
 def weighted_sums(weights: Matrix, below: Vector) -> list[float]:
     """a_k = sum_j w_jk y_j (Eqs. 2, 4, 5)."""
     n_above = len(weights[0])
@@ -81,17 +112,20 @@ def weighted_sums(weights: Matrix, below: Vector) -> list[float]:
     ]
 
 
-def forward(weights: Matrices, x: Vector) -> list[Vector]:
+def forward(weights: Matrices, x: Vector, activation: str = "relu") -> list[Vector]:
     """Activities of every layer (Eqs. 2-5): the input, ReLU hidden layers, linear Q-values."""
     activities = [x]
     for matrix in weights[:-1]:
-        activities.append([relu(a) for a in weighted_sums(matrix, activities[-1])])
+        activities.append([activity(a, activation) for a in weighted_sums(matrix, activities[-1])])
     return [*activities, weighted_sums(weights[-1], activities[-1])]
 
 
-def open_gates(activities: Sequence[Vector]) -> list[list[float]]:
-    """g = 1 for a hidden unit that is active, else 0 (Eqs. 9, 11); 1 for linear outputs."""
-    hidden = [[1.0 if y > 0 else 0.0 for y in layer] for layer in activities[:-1]]
+def open_gates(activities: Sequence[Vector], activation: str = "relu") -> list[list[float]]:
+    """g = 1 for a hidden unit that is active, else 0 (Eqs. 9, 11); 1 for linear outputs.
+
+    Of other activation functions, their slopes.
+    """
+    hidden = [[slope(y, activation) for y in layer] for layer in activities[:-1]]
     return [*hidden, [1.0 for _ in activities[-1]]]
 
 
@@ -124,6 +158,16 @@ def select_action(q: Vector, settings: Settings, u_explore: float, u_select: flo
     if u_explore < settings.epsilon:
         return draw_action(boltzmann_probabilities(q, settings.temperature), u_select)
     return best_action(q)
+
+
+def waited(action: int, chosen: Sequence[int]) -> int:
+    """Trials since an action was chosen; those of the epoch if it never was."""
+    return [*reversed(chosen), action].index(action) + (action in chosen)
+
+
+def wished(q: Vector, chosen: Sequence[int], novelty: float) -> list[float]:
+    """The values by which an action is chosen, after those that were chosen in the epoch."""
+    return [value + novelty * waited(action, chosen) for action, value in enumerate(q)]
 
 
 # 3. What the outcome is
@@ -201,9 +245,11 @@ def outcome_q_agrel(
     u_select: float,
     u_omit: float = 1.0,
     u_flip: float = 1.0,
+    chosen: Sequence[int] = (),
 ) -> Outcome:
     """The winner alone sends feedback; all learn from the reward (Eq. 7)."""
-    selected = select_action(q, settings, u_explore, u_select)
+    values = wished(q, chosen, settings.novelty)
+    selected = select_action(values, settings, u_explore, u_select)
     payoff = payoffs(settings, label, len(q))
     reward = reward_received(payoff, selected, settings, u_omit, u_flip)
     delta = reward_prediction_error(reward, q[selected])
@@ -221,14 +267,21 @@ def outcome_error_bp(q: Vector, label: int, loss: str) -> Outcome:
 # 4. Backward pass
 
 
-def feedback_signals(feedback: Matrices, gates: Sequence[Vector], top: Vector) -> list[list[float]]:
-    """fb_m = sum_q g_q v'_qm fb_q (Eqs. 10, 12, 14), or e of Eqs. 16-18; not yet gated by g_m."""
+def feedback_signals(
+    feedback: Matrices, gates: Sequence[Vector], top: Vector, factors: Sequence[Vector] = ()
+) -> list[list[float]]:
+    """fb_m = sum_q g_q v'_qm fb_q (Eqs. 10, 12, 14), or e of Eqs. 16-18; not yet gated by g_m.
+
+    Disturbed feedback is multiplied by factors[layer][unit] where it arrives.
+    """
     signals = [list(top)]
     for layer in range(len(feedback) - 1, 0, -1):
         sent = [g * fb for g, fb in zip(gates[layer + 1], signals[0], strict=True)]
         received = [
             math.fsum(f * s for f, s in zip(row, sent, strict=True)) for row in feedback[layer]
         ]
+        if factors:
+            received = [r * f for r, f in zip(received, factors[layer], strict=True)]
         signals.insert(0, received)
     return signals
 
@@ -276,6 +329,41 @@ def updated_feedback(
     return [feedback[0], *(updated(matrix, rate, changes) for matrix, changes in above)]
 
 
+# Optimizers
+
+
+def map_synapses(function: Callable[..., float], *matrices: Matrices) -> list[list[list[float]]]:
+    """Apply a function to the entries of matrices that belong to the same synapse."""
+    return [
+        [
+            [function(*entries) for entries in zip(*rows, strict=True)]
+            for rows in zip(*layers, strict=True)
+        ]
+        for layers in zip(*matrices, strict=True)
+    ]
+
+
+def direction(
+    increments: Matrices, before: Moments, settings: Settings
+) -> tuple[Matrices, Moments]:
+    """What the learning rate multiplies; and what the optimizer keeps."""
+    nothing = map_synapses(lambda _: 0.0, increments)
+    velocity, spread = before.velocity or nothing, before.spread or nothing
+    n = before.n_batches + 1
+    if settings.optimizer == "momentum":
+        velocity = map_synapses(lambda v, g: settings.momentum * v + g, velocity, increments)
+        return velocity, Moments(n, velocity)
+    if settings.optimizer == "adam":
+        velocity = map_synapses(lambda v, g: 0.9 * v + 0.1 * g, velocity, increments)
+        spread = map_synapses(lambda s, g: 0.999 * s + 0.001 * g**2, spread, increments)
+
+        def step(v: float, s: float) -> float:
+            return (v / (1 - 0.9**n)) / (math.sqrt(s / (1 - 0.999**n)) + 1e-8)
+
+        return map_synapses(step, velocity, spread), Moments(n, velocity, spread)
+    return increments, before
+
+
 # A batch, an epoch
 
 
@@ -290,32 +378,39 @@ def train_batch(
     u_select: Vector = (),
     u_omit: Vector = (),
     u_flip: Vector = (),
+    *,
+    factors: Sequence[Sequence[Vector]] = (),
+    chosen: Sequence[int] = (),
+    moments: Moments = Moments(),
 ) -> Batch:
     """One update from a batch of trials.
 
     Symmetric feedback is the weights themselves, before and after: `feedback` is then not read.
     Trial b uses u_explore[b] and u_select[b], and u_omit[b] and u_flip[b] if there are such;
-    error-BP needs none.
+    error-BP needs none.  The factors that disturb its feedback are factors[b][layer][unit];
+    `chosen` are the actions of the epoch so far.
     """
     symmetric = settings.feedback == "symmetric"
     down = weights if symmetric else feedback
     outcomes, trials = [], []
     for b, (x, label) in enumerate(zip(inputs, labels, strict=True)):
-        activities = forward(weights, x)
+        activities = forward(weights, x, settings.activation)
         if settings.rule == "q-agrel":
             chances = [u[b] for u in (u_explore, u_select, u_omit, u_flip) if u]
-            out = outcome_q_agrel(activities[-1], label, settings, *chances)
+            so_far = [*chosen, *(earlier.selected for earlier in outcomes)]
+            out = outcome_q_agrel(activities[-1], label, settings, *chances, chosen=so_far)
         else:
             out = outcome_error_bp(activities[-1], label, settings.loss)
-        gates = open_gates(activities)
-        signals = feedback_signals(down, gates, out.top)
+        gates = open_gates(activities, settings.activation)
+        signals = feedback_signals(down, gates, out.top, factors[b] if factors else ())
         trials.append(trial_increments(activities, gates, signals, out.modulator))
         outcomes.append(out)
     increments = mean(trials)
-    new = [updated(w, rate, changes) for w, changes in zip(weights, increments, strict=True)]
+    steps, moments = direction(increments, moments, settings)
+    new = [updated(w, rate, changes) for w, changes in zip(weights, steps, strict=True)]
     return Batch(
         weights=new,
-        feedback=new if symmetric else updated_feedback(down, rate, increments, settings.feedback),
+        feedback=new if symmetric else updated_feedback(down, rate, steps, settings.feedback),
         increments=increments,
         selected=[out.selected for out in outcomes],
         rewards=[out.reward for out in outcomes],
@@ -324,6 +419,7 @@ def train_batch(
             for out, label in zip(outcomes, labels, strict=True)
         ],
         loss=math.fsum(out.loss for out in outcomes) / len(outcomes),
+        moments=moments,
     )
 
 
@@ -337,20 +433,65 @@ def train_epoch(
     rate: float,
     settings: Settings,
     *uniforms: Vector,
+    factors: Sequence[Sequence[Vector]] = (),
 ) -> list[Batch]:
     """The batches of an epoch; the last may be smaller, and holds the weights at the end.
 
-    `order` lists the samples to learn from; uniforms[...][i] belong to order[i].
+    `order` lists the samples to learn from; uniforms[...][i] and factors[i] belong to order[i].
     """
     batches: list[Batch] = []
+    moments, chosen = Moments(), list[int]()
     for first in range(0, len(order), batch_size):
         part = slice(first, first + batch_size)
         x, t = [inputs[i] for i in order[part]], [labels[i] for i in order[part]]
         drawn = [u[part] for u in uniforms]
-        batch = train_batch(weights, feedback, x, t, rate, settings, *drawn)
-        weights, feedback = batch.weights, batch.feedback
+        further = {"factors": factors[part], "chosen": chosen, "moments": moments}
+        batch = train_batch(weights, feedback, x, t, rate, settings, *drawn, **further)
+        weights, feedback, moments = batch.weights, batch.feedback, batch.moments
+        chosen = [*chosen, *batch.selected]
         batches.append(batch)
     return batches
+
+
+# What an epoch shows, where images are distorted
+
+
+def seen_from(row: int, column: int, side: int, offsets: Sequence[Fraction]) -> list[Fraction]:
+    """Row and column in the image, between its pixels, of what a pixel shows.
+
+    offsets: by how much the map's numbers differ from those of the map that changes nothing, in
+    the order of x' = x + a x + b y + c h, y' = y + d x + e y + f h; x and y are counted from the
+    centre, to the right and down, and h is half the side.
+    """
+    a, b, c, d, e, f = offsets
+    centre, h = Fraction(side - 1, 2), Fraction(side, 2)
+    x, y = column - centre, row - centre
+    return [y + d * x + e * y + f * h + centre, x + a * x + b * y + c * h + centre]
+
+
+def grey_at(image: Sequence[Sequence[int]], row: Fraction, column: Fraction) -> Fraction:
+    """Bilinear: pixels less than one row and one column away count by their nearness."""
+    total = Fraction(0)
+    for r, line in enumerate(image):
+        for c, level in enumerate(line):
+            if abs(r - row) < 1 and abs(c - column) < 1:
+                total += level * (1 - abs(r - row)) * (1 - abs(c - column))
+    return total
+
+
+def distorted(
+    image: Sequence[Sequence[int]], reach: float, uniforms: Sequence[float]
+) -> list[list[int]]:
+    """A square image through an affine map, in fractions; its levels are rounded, halves up."""
+    offsets = [Fraction(reach) * (2 * Fraction(u) - 1) for u in uniforms]
+    pixels = range(len(image))
+    return [
+        [
+            math.floor(grey_at(image, *seen_from(r, c, len(image), offsets)) + Fraction(1, 2))
+            for c in pixels
+        ]
+        for r in pixels
+    ]
 
 
 # Around the epochs

@@ -122,6 +122,8 @@ OTHER = {  # for every field a value that is not its default, and how to write i
     "loss": ("squared-error", "squared-error"),
     "input_scale": ("binary", "binary"),
     "grey_max": (16, "16"),
+    "distortion": ("affine", "affine"),
+    "distortion_range": (0.25, ".25"),
     "weight_range": (0.1, "1e-1"),
     "feedback_range": (0.2, "0.2"),
     "validation_size": (10, "10"),
@@ -139,8 +141,19 @@ OTHER = {  # for every field a value that is not its default, and how to write i
     "payoff_after": (((0.0, 1.0), (1.0, 0.0)), "0,1; 1,0"),
     "reward_omission": (0.25, "0.25"),
     "reward_flip": (1.0, "1"),
+    "initial_q": (-0.5, "-.5"),
+    "novelty": (0.3, "0.3"),
+    "activation": ("tanh", "tanh"),
+    "optimizer": ("momentum", "momentum"),
+    "momentum": (0.5, "0.5"),
+    "feedback_correlation": (1.0, "1"),
+    "feedback_noise": (0.1, "0.1"),
+    "feedback_silenced": (0.25, ".25"),
 }
-PARTNERS = {"payoff_switch": "payoff_after", "payoff_after": "payoff_switch"}
+PARTNERS = {
+    **{"payoff_switch": "payoff_after", "payoff_after": "payoff_switch"},
+    **{"momentum": "optimizer", "feedback_correlation": "feedback"},
+}
 
 
 def spec_of(args: list[str]) -> qagrel.RunSpec:

@@ -144,6 +144,7 @@ def small_runs(folder: str, precision: str) -> dict[str, str]:
     }
     changes["trial by trial"] = {"batch_size": 1, "hidden": (130,), "feedback": "learned"}
     payoff = ((1.0, 0.25), (0.0, -1.0), (0.1, 0.3))
+    changes["distortion"] = {"distortion": "affine", "feedback": "learned"}
     changes["rewards"] = {"payoff": payoff, "reward_flip": 0.3, "reward_omission": 0.2}
     return {name: digest(train(base.replace(**change))) for name, change in changes.items()}
 
@@ -152,7 +153,7 @@ def small_runs(folder: str, precision: str) -> dict[str, str]:
 def test_plain_python_gives_the_bits_of_compiled_code(
     precision: str, idx_folder: Callable[..., Path]
 ) -> None:
-    folder = str(idx_folder())
+    folder = str(idx_folder(image_shape=(5, 5)))
     other = "0" if numba.config.DISABLE_JIT else "1"
     elsewhere = python(SMALL_RUNS, folder, precision, NUMBA_DISABLE_JIT=other)
     assert elsewhere == small_runs(folder, precision)

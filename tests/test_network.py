@@ -115,6 +115,19 @@ def test_sparse_images_hold_what_is_not_zero(precision: str) -> None:
     assert images.flags.writeable
 
 
+def test_sparse_images_take_the_room_of_others() -> None:
+    """Where it is long enough; what is left of them lies behind the end."""
+    levels = network.input_levels(255, "grey", "float32")
+    images, label = np.array([[7, 0, 8, 9]], np.uint8), np.zeros(1, np.uint8)
+    longer = network.sparse_images(images, label, levels)
+    shorter = network.sparse_images(images[:, :3].copy(), label, levels, longer.pixel)
+    assert shorter.pixel is longer.pixel
+    assert shorter.start.tolist() == [0, 2]
+    assert shorter.pixel["value"][:2].tolist() == [7, 8]
+    again = network.sparse_images(images, label, levels, longer.pixel[:2])
+    assert again.pixel["value"].tolist() == [7, 8, 9]
+
+
 def test_images_too_large_to_count_their_pixels_are_refused() -> None:
     levels = network.input_levels(255, "grey", "float32")
     label, images = np.zeros(1, np.uint8), np.ones((1, 2**16), np.uint8)

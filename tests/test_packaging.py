@@ -38,8 +38,8 @@ KERNELS = (
     {"kernels.cache"},
     {"kernels.layout"},
     {"kernels.elementary", "kernels.vectors"},
-    {"kernels.buffers"},
-    {"kernels.images", "kernels.loops"},
+    {"kernels.activations", "kernels.buffers", "kernels.optimizers"},
+    {"kernels.distortion", "kernels.disturbances", "kernels.images", "kernels.loops"},
     {"kernels.alignment", "kernels.rule"},
     {"kernels"},
 )
@@ -50,6 +50,7 @@ ENGINE = (
     {"console", "folder", "labels"},
     *KERNELS,
     {"dataset", "network"},
+    {"distortion", "subset"},
     {"datasets"},
     {"diagnosis", "epoch", "trial", "triallog", "equivalence"},
     {"trained"},

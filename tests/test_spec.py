@@ -30,6 +30,8 @@ POSSIBLE: dict[str, list[Any]] = {  # the outermost values, and every name
     "loss": ["cross-entropy", "squared-error"],
     "input_scale": ["grey", "binary"],
     "grey_max": [None, 1, 255],
+    "distortion": ["none", "affine"],
+    "distortion_range": [5e-324, 0.499],
     "weight_range": [5e-324, 1e308],
     "feedback_range": [5e-324, 1e308],
     "validation_size": [1],
@@ -47,6 +49,14 @@ POSSIBLE: dict[str, list[Any]] = {  # the outermost values, and every name
     "payoff_after": [None, ((0.0, 1.0), (1.0, 0.0))],
     "reward_omission": [0, 1],
     "reward_flip": [0, 1],
+    "initial_q": [None, 0, -1e6, 1e6],
+    "novelty": [0, 5e-324, 1e308],
+    "activation": ["relu", "leaky-relu", "tanh"],
+    "optimizer": ["sgd", "momentum", "adam"],
+    "momentum": [0, 1 - 2**-53],
+    "feedback_correlation": [None, -1, 1],
+    "feedback_noise": [0, 1e308],
+    "feedback_silenced": [0, 1],
 }
 IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another type
     "dataset": ["", None, 1],
@@ -62,6 +72,8 @@ IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another typ
     "loss": ["entropy", None],
     "input_scale": ["gray", None],
     "grey_max": [0, -1, 256, 16.0, "16", True],
+    "distortion": ["elastic", "", None],
+    "distortion_range": [0, -0.1, 0.5, NAN, INF, "0.1", None],
     "weight_range": [0, -0.05, NAN, INF, None],
     "feedback_range": [0, -0.05, NAN, INF, None],
     "validation_size": [-1, 1.0, None],
@@ -79,10 +91,20 @@ IMPOSSIBLE: dict[str, list[Any]] = {  # just outside, not finite, of another typ
     "payoff_after": NO_TABLES,
     "reward_omission": [-1e-9, 1 + 1e-9, NAN, "0.02", None],
     "reward_flip": [-1e-9, 1 + 1e-9, NAN, "0.02", None],
+    "initial_q": [INF, NAN, "0", True],
+    "novelty": [-1e-9, INF, NAN, "0", None],
+    "activation": ["sigmoid", "", None],
+    "optimizer": ["Adam", "", None],
+    "momentum": [-1e-9, 1.0, NAN, "0.9", None],
+    "feedback_correlation": [-1 - 1e-9, 1 + 1e-9, NAN, "0"],
+    "feedback_noise": [-1e-9, INF, NAN, "0", None],
+    "feedback_silenced": [-1e-9, 1 + 1e-9, NAN, "0", None],
 }
 PARTNERS: dict[str, dict[str, Any]] = {  # what a field has no meaning without
     "payoff_switch": {"payoff_after": ((0.0, 1.0), (1.0, 0.0))},
     "payoff_after": {"payoff_switch": 2},
+    "momentum": {"optimizer": "momentum"},
+    "feedback_correlation": {"feedback": "fixed"},
 }
 
 
@@ -159,6 +181,8 @@ DEFAULTS: dict[str, Any] = {  # of version 1; a new field is added here, and the
     "loss": "cross-entropy",
     "input_scale": "grey",
     "grey_max": None,
+    "distortion": "none",
+    "distortion_range": 0.15,
     "weight_range": 0.05,
     "feedback_range": 0.05,
     "validation_size": 1000,
@@ -176,6 +200,14 @@ DEFAULTS: dict[str, Any] = {  # of version 1; a new field is added here, and the
     "payoff_after": None,
     "reward_omission": 0.0,
     "reward_flip": 0.0,
+    "initial_q": None,
+    "novelty": 0.0,
+    "activation": "relu",
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "feedback_correlation": None,
+    "feedback_noise": 0.0,
+    "feedback_silenced": 0.0,
 }
 
 

@@ -3,6 +3,8 @@
 - `rule`: the five phases of a trial, as the paper tells them; read this first;
 - `loops`: the sums over synapses, in which the time goes;
 - `images`: what is on the input layer;
+- `activations`, `optimizers`, `disturbances`: what the paper leaves to others, see each;
+- `distortion`: images moved, scaled, rotated and sheared;
 - `alignment`: the angle between feedback and weights;
 - `buffers`, `vectors`: places in memory, and registers;
 - `elementary`: exp, log and arccos in plain arithmetic;
@@ -10,7 +12,9 @@
 - `cache`: compiled kernels kept on disk.
 """
 
+from qagrel.kernels.activations import activate
 from qagrel.kernels.alignment import feedback_angles
+from qagrel.kernels.distortion import distort
 from qagrel.kernels.images import count_pixels, list_pixels
 from qagrel.kernels.layout import (
     BLOCK,
@@ -18,6 +22,7 @@ from qagrel.kernels.layout import (
     ERROR_BP,
     LANES,
     Q_AGREL,
+    SGD,
     SQUARED_ERROR,
     Draws,
     Images,
@@ -38,6 +43,7 @@ __all__ = [
     "ERROR_BP",
     "LANES",
     "Q_AGREL",
+    "SGD",
     "SQUARED_ERROR",
     "Draws",
     "Images",
@@ -48,8 +54,10 @@ __all__ = [
     "Policy",
     "Record",
     "Workspace",
+    "activate",
     "choose",
     "count_pixels",
+    "distort",
     "feedback_angles",
     "list_pixels",
     "pair_type",

@@ -20,6 +20,8 @@ ROWS = 8  # units that receive side by side where there is one trial
 
 Q_AGREL, ERROR_BP = 0, 1
 CROSS_ENTROPY, SQUARED_ERROR = 0, 1
+RELU, LEAKY_RELU, TANH = 0, 1, 2
+SGD, MOMENTUM, ADAM = 0, 1, 2
 
 STRICT = {"nogil": True, "error_model": "numpy"}
 BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **STRICT}
@@ -35,8 +37,16 @@ def kernel(function):
     return compiled
 
 
-Network = namedtuple("Network", "width stride start weights feedback learn_feedback")
-Network.__doc__ = """Layer l has width[l] units; the weights into it begin at start[l]."""
+Network = namedtuple(
+    "Network",
+    "width stride start weights feedback learn_feedback activation deaf",
+    defaults=(RELU, np.zeros((0, 0), np.bool_)),
+)
+Network.__doc__ = """Layer l has width[l] units; the weights into it begin at start[l].
+
+activation : of the hidden units
+deaf : bool [layer, unit]: units that no feedback reaches; empty where it reaches all
+"""
 
 Lists = namedtuple("Lists", "start end entry")
 Lists.__doc__ = """Sparse rows: row r holds the pairs entry[start[r] : end[r]].
@@ -54,7 +64,7 @@ Where samples are values, not grey levels, each is the activity itself, and the 
 Workspace = namedtuple(
     "Workspace",
     "batch block begin activity signal modulator target chosen reward active by_unit used reached "
-    "change senders tile",
+    "change senders tile waited wish velocity spread steps",
 )
 Workspace.__doc__ = """Buffers for a block of trials; layer l begins at begin[l] of the flat ones.
 
@@ -68,6 +78,9 @@ senders : Lists, a row a trial: the signals of the layer above that are not zero
 tile : as many rows of weights, or signals, as the nearest cache holds, a tile wide
 change : laid out like the weights: changes by the earlier blocks of a batch; where a batch is
     one block, the weights themselves, not used
+waited : int64 (actions,): trials since each action was chosen; wish : (1, stride): values with
+    what novelty adds to them
+velocity, spread, steps : what an optimizer keeps of earlier batches, see `optimizers`
 """
 
 Synapses = namedtuple("Synapses", "weights feedback change learns begun complete")
@@ -78,8 +91,17 @@ begun : whether `change` holds the sums of earlier blocks
 complete : whether this block is the batch's last, so that weights change
 """
 
-Policy = namedtuple("Policy", "rule loss epsilon temperature")
-Policy.__doc__ = """What to learn from an outcome, and how actions are selected (Eq. 6)."""
+Policy = namedtuple(
+    "Policy",
+    "rule loss epsilon temperature novelty optimizer momentum noise",
+    defaults=(0.0, SGD, 0.0, 0.0),
+)
+Policy.__doc__ = """What to learn from an outcome, and how actions are selected (Eq. 6).
+
+novelty : added to an action's value, while choosing, for each trial since it was last chosen
+optimizer, momentum : what the changes of a batch do to the weights, see `optimizers`
+noise : standard deviation of what feedback is multiplied by, around 1
+"""
 
 Payoffs = namedtuple("Payoffs", "reward swapped right omission flip")
 Payoffs.__doc__ = """What actions pay: reward[class, action], and swapped[class, action] by chance.
@@ -88,11 +110,14 @@ right : bool [class, action]: the actions that pay most for the class
 omission, flip : chances that a reward is withheld, and that it is the swapped one
 """
 
-Draws = namedtuple("Draws", "order explore choose omit flip")
+Draws = namedtuple(
+    "Draws", "order explore choose omit flip noise", defaults=(np.zeros((0, 0), np.float32),)
+)
 Draws.__doc__ = """The samples in order; for each, uniform numbers that decide what happens.
 
 Two decide its action: there are none of these where epsilon is zero.  Two decide whether its
-reward is withheld or swapped: there are none where both chances are zero.
+reward is withheld or swapped: there are none where both chances are zero.  One for each hidden
+unit, layer by layer, disturbs the feedback to it: there are none where there is no noise.
 """
 
 Record = namedtuple("Record", "wrong loss reward confusion log")

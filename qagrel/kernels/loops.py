@@ -5,6 +5,7 @@ fused with its addition (`vectors.fma`): so bits depend on nothing but the numbe
 nothing is skipped.  Where rows are long, those of a tile are copied into the nearest cache first.
 """
 
+from qagrel.kernels.activations import gate, list_all
 from qagrel.kernels.buffers import (
     active_units,
     activities,
@@ -12,7 +13,7 @@ from qagrel.kernels.buffers import (
     synapses_into,
     weights_into,
 )
-from qagrel.kernels.layout import BAND, LANES, LONG, ROWS, inlined, part
+from qagrel.kernels.layout import BAND, LANES, LONG, RELU, ROWS, inlined, part
 from qagrel.kernels.vectors import (
     apart,
     fma,
@@ -120,8 +121,12 @@ def add_band(zero, active, low, high, rows, first, begin, n, out, column, reache
 
 @part
 def list_active(network, work, layer, n):
-    """List a layer's units above threshold, trial by trial."""
-    rectify(activities(network, work, layer), n, network.width[layer], active_units(work, layer))
+    """List a layer's active units, trial by trial: with ReLU, those above threshold."""
+    net_inputs, active = activities(network, work, layer), active_units(work, layer)
+    if network.activation == RELU:
+        rectify(net_inputs, n, network.width[layer], active)
+    else:
+        list_all(net_inputs, n, network.width[layer], active, network.activation)
 
 
 @part
@@ -150,7 +155,10 @@ def send_down(network, work, layer, n):
         gather(active_units(work, layer), work.senders, feedback, below)
     else:
         multiply_turned(work.senders, feedback, n, below, work)
-        close_gates(activities(network, work, layer), n, below)
+        if network.activation == RELU:
+            close_gates(activities(network, work, layer), n, below)
+    if network.activation != RELU:
+        gate(active_units(work, layer), n, network.width[layer], below, network.activation)
 
 
 @part
@@ -222,7 +230,7 @@ def change_layer(network, work, layer, n, begun, complete):
     """Add to the synapses into a layer what the block's n trials ask for, see `Synapses`."""
     active, signal = active_units(work, layer - 1), signals(network, work, layer)
     synapses = synapses_into(network, work, layer, begun, complete)
-    if work.batch == 1:
+    if work.batch == 1 and complete:
         change_by_one_trial(active, signal, synapses)
     else:
         n_used = list_by_unit(active, n, work, synapses)

@@ -34,10 +34,12 @@ kernels are deterministic functions of their arguments, random numbers included.
 import numpy as np
 
 from qagrel.kernels.buffers import activities, signals
+from qagrel.kernels.disturbances import disturb
 from qagrel.kernels.elementary import exp, log
 from qagrel.kernels.images import present
-from qagrel.kernels.layout import CROSS_ENTROPY, Q_AGREL, SQUARED_ERROR, kernel, part
+from qagrel.kernels.layout import CROSS_ENTROPY, Q_AGREL, SGD, SQUARED_ERROR, kernel, part
 from qagrel.kernels.loops import change_layer, list_active, send_down, sum_inputs
+from qagrel.kernels.optimizers import take_step
 
 
 @kernel
@@ -48,7 +50,7 @@ def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
     as there.  What the output units send down does not depend on the prediction error, nor does
     this on the backward pass, so that one function starts phase 3 and does phase 4.
     """
-    n_samples = draws.order.size
+    n_samples, is_plain = draws.order.size, policy.optimizer == SGD
     for k in range((n_samples + work.batch - 1) // work.batch):
         start, stop = k * work.batch, min((k + 1) * work.batch, n_samples)
         for first in range(start, stop, work.block):
@@ -61,13 +63,16 @@ def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
                 loss = receive_reward(network, work, n, record.loss[k])
             else:
                 loss = receive_answer(network, work, n, record.loss[k], policy.loss)
-            propagate_feedback(network, work, n)  # 3. backward pass
-            modulate(network, work, n, rate / (stop - start))
-            change_synapses(network, work, n, first > start, first + n == stop)  # 5. update
+            propagate_feedback(network, work, draws, first, n, policy)  # 3. backward pass
+            modulate(network, work, n, (rate if is_plain else 1.0) / (stop - start))
+            complete = is_plain and first + n == stop
+            change_synapses(network, work, n, first > start, complete)  # 5. update
             record.loss[k] = loss
             count_choices(work, n, payoffs, record, k)
             if record.log.action.size > 0:
                 log_trials(network, work, first, n, record.log)
+        if not is_plain:
+            take_step(network, work, policy, rate)
 
 
 @kernel
@@ -127,11 +132,28 @@ def select_actions(network, work, draws, first, n, policy):
     n_actions = network.width[-1]
     output = activities(network, work, network.width.size - 1)
     for b in range(n):
+        values, row = output, b
+        if policy.novelty > 0:
+            wish(output, b, n_actions, work, policy.novelty, first + b == 0)
+            values, row = work.wish, 0
         if policy.epsilon > 0 and draws.explore[first + b] < policy.epsilon:
             uniform = draws.choose[first + b]
-            work.chosen[b] = boltzmann_action(output, b, n_actions, policy.temperature, uniform)
+            work.chosen[b] = boltzmann_action(values, row, n_actions, policy.temperature, uniform)
         else:
-            work.chosen[b] = best_action(output, b, n_actions)
+            work.chosen[b] = best_action(values, row, n_actions)
+        if policy.novelty > 0:
+            work.waited[work.chosen[b]] = 0
+
+
+@part
+def wish(q, b, n_actions, work, novelty, is_first):
+    """The values with what novelty adds: so much a trial since the action was last chosen.
+
+    All actions wait from the first trial of an epoch on.
+    """
+    for action in range(n_actions):
+        work.waited[action] = 0 if is_first else work.waited[action] + 1
+        work.wish[0, action] = np.float64(q[b, action]) + novelty * work.waited[action]
 
 
 @part
@@ -233,7 +255,7 @@ def softmax(q, b, n_actions, out):
 
 
 @part
-def propagate_feedback(network, work, n):
+def propagate_feedback(network, work, draws, first, n, policy):
     """Feedback units of the hidden layers, fb_j = sum_k w'_kj g_k fb_k (Eqs. 10, 12, 14).
 
     What is kept of each is g_j fb_j: where the feedforward unit is silent, its gate is closed, the
@@ -241,6 +263,7 @@ def propagate_feedback(network, work, n):
     """
     for layer in range(network.width.size - 2, 0, -1):
         send_down(network, work, layer, n)
+        disturb(network, work, layer, draws.noise, first, n, policy.noise)
 
 
 @part

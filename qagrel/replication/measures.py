@@ -125,7 +125,9 @@ def q_values(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[Histor
     lines: list[dict[str, float]] = []
 
     def watch(epoch: Epoch) -> None:
-        values = np.concatenate([layers[-1] for layers in network.respond(epoch.weights, images)])
+        values = np.concatenate(
+            [layers[-1] for layers in network.respond(epoch.weights, images, spec.activation)]
+        )
         lines.append({"epoch": epoch["epoch"], **_values_of(values, dataset.test_labels)})
         on_epoch(epoch)
 

@@ -39,7 +39,7 @@ from qagrel.datasets import dataset_of, load_dataset
 from qagrel.epoch import Epoch
 from qagrel.errors import InputError, say, say_once
 from qagrel.replication import measures
-from qagrel.rules import FEEDBACKS, RULES
+from qagrel.rules import ACTIVATIONS, FEEDBACKS, OPTIMIZERS, RULES
 from qagrel.spec import RunSpec
 from qagrel.trained import History
 from qagrel.training import check_fit, settle, train
@@ -88,6 +88,44 @@ OPTIONS = {
             {"payoff": ((1.0, 0.25, -1.0),) * 4 + ((0.0, 0.0, 2.0),) * 6, "feedback": "learned"},
             {"reward_omission": 0.2, "reward_flip": 0.3},
             {"payoff_switch": 3, "payoff_after": ((0.0, 1.0) * 5, (1.0, 0.0) * 5) * 5},
+        ],
+    ),
+    "initial values": Option(
+        lambda spec: spec.initial_q is not None,
+        [{"initial_q": 0.5}, {"initial_q": -0.1, "hidden": (40,), "activation": "tanh"}],
+    ),
+    "novelty": Option(lambda spec: spec.novelty > 0, [{"novelty": 2.0}]),
+    "activations": Option(
+        lambda spec: spec.activation != "relu",
+        [
+            {"activation": activation, "rule": rule, "feedback": "learned"}
+            for activation in ACTIVATIONS
+            for rule in PAPER_RULES
+        ],
+    ),
+    "optimizers": Option(
+        lambda spec: spec.optimizer != "sgd",
+        [
+            {"optimizer": optimizer, "feedback": "learned", "learning_rate": 0.05}
+            for optimizer in OPTIMIZERS
+        ],
+    ),
+    "disturbed feedback": Option(
+        lambda spec: (
+            spec.feedback_correlation is not None
+            or spec.feedback_noise > 0
+            or spec.feedback_silenced > 0
+        ),
+        [
+            {"feedback": "fixed", "feedback_correlation": 0.5},
+            {"feedback_noise": 0.7, "feedback_silenced": 0.3},
+        ],
+    ),
+    "distortion": Option(
+        lambda spec: spec.distortion != "none",
+        [
+            {"distortion": "affine", "feedback": "learned"},
+            {"distortion": "affine", "distortion_range": 0.3, "validation_draw": "run"},
         ],
     ),
 }

@@ -13,7 +13,7 @@ from naive import Settings
 from numba import njit
 
 from qagrel import kernels, network
-from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
+from qagrel.rules import LEARN_BY_REWARD, LOSSES, OPTIMIZERS, RULES
 
 # Rows are padded to multiples of 16, the registers, and cut into tiles of 7, 5, 3 and 1 of them:
 # these need 1, 2, 4, 5, 6, 7 and 9.
@@ -53,6 +53,8 @@ class Problem:
         self.images = network.sparse_images(self.pixels, self.labels, levels)
         self.order = rng.permutation(np.r_[0, 5 : len(grey)])
         self.draws = rng.random((4, self.order.size))  # explore, choose, omit, flip
+        self.noise = rng.random((self.order.size, sum(hidden)), np.float32)
+        self.deaf = rng.random((len(hidden) + 1, max(hidden))) < 0.3
 
     def learn(self, settings: Settings, batch_size: int, rate: float) -> "Learner":
         """What the kernels make of one epoch."""
@@ -64,8 +66,34 @@ class Problem:
         """What the slow second author makes of one epoch."""
         weights, feedback = ([m.tolist() for m in ms] for ms in (self.weights, self.feedback))
         samples = (self.inputs.tolist(), self.labels.tolist(), self.order.tolist())
-        draws = self.draws.tolist()
-        return naive.train_epoch(weights, feedback, *samples, batch_size, rate, settings, *draws)
+        draws, factors = self.draws.tolist(), self.factors(settings)
+        return naive.train_epoch(
+            weights, feedback, *samples, batch_size, rate, settings, *draws, factors=factors
+        )
+
+    def factors(self, settings: "Disturbed | Settings") -> list[list[list[float]]]:
+        """What the feedback to each unit is multiplied by, [trial][layer][unit]; or nothing."""
+        if not isinstance(settings, Disturbed):
+            return []
+        widths = [0, *(w.shape[1] for w in self.weights[:-1])]
+        ends = np.cumsum(widths)
+        factors = 1 + settings.noise * math.sqrt(3) * (2 * self.noise.astype(float) - 1)
+        layers = [
+            (layer, factors[:, ends[layer - 1] : ends[layer]]) for layer in range(1, len(ends))
+        ]
+        heard = [
+            np.where(self.deaf[layer, : own.shape[1]], 0, own) if settings.deaf else own
+            for layer, own in layers
+        ]
+        return [[[], *(own[b].tolist() for own in heard)] for b in range(self.order.size)]
+
+
+@dataclass(frozen=True)
+class Disturbed(Settings):
+    """Settings in which feedback is partly wrong."""
+
+    noise: float = 0.0
+    deaf: bool = False
 
 
 def payoffs(settings: Settings) -> kernels.Payoffs:
@@ -93,8 +121,13 @@ class Learner:
             self.problem.weights,
             None if symmetric else self.problem.feedback,
             self.settings.feedback == "learned",
+            self.settings.activation,
         )
-        self.work = network.workspace(self.network, self.batch_size)
+        if isinstance(self.settings, Disturbed) and self.settings.deaf:
+            self.network = self.network._replace(deaf=self.problem.deaf)
+        self.work = network.workspace(
+            self.network, self.batch_size, optimizer=self.settings.optimizer
+        )
         n_batches = -(-self.problem.order.size // self.batch_size)
         self.wrong, (self.loss, self.reward) = (
             np.zeros(n_batches, np.int64),
@@ -107,7 +140,7 @@ class Learner:
         """Learn from a part of the epoch that begins a batch."""
         p, s = self.problem, self.settings
         first = (samples.start or 0) // self.batch_size
-        draws = kernels.Draws(p.order[samples], *(u[samples] for u in p.draws))
+        draws = kernels.Draws(p.order[samples], *(u[samples] for u in (*p.draws, p.noise)))
         record = network.record(self.network, 0, N_CLASSES)._replace(
             wrong=self.wrong[first:],
             loss=self.loss[first:],
@@ -119,6 +152,10 @@ class Learner:
             list(LOSSES).index(s.loss),
             s.epsilon if s.rule in LEARN_BY_REWARD else 0.0,
             s.temperature,
+            s.novelty,
+            list(OPTIMIZERS).index(s.optimizer),
+            s.momentum,
+            s.noise if isinstance(s, Disturbed) else 0.0,
         )
         shared = self.network, self.work, p.images
         kernels.train_epoch(*shared, draws, self.payoffs, policy, rate, record)
