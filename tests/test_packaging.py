@@ -83,6 +83,7 @@ WING = (
     *STATISTICS,
     *FIGURES,
     {"afresh", "results", "notebooks"},
+    {"beyond"},
     {"audit", "report"},
     {"derivation"},
     {"commands", "explorer"},

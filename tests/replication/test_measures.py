@@ -9,7 +9,7 @@ import pytest
 from qagrel import RunSpec, load_dataset, sweep, train
 from qagrel.dataset import Dataset
 from qagrel.replication import results
-from qagrel.replication.measures import MEASURES, RECENT
+from qagrel.replication.measures import MEASURES, RECENT, SHARES
 
 SPEC = RunSpec(
     dataset="digits",
@@ -136,3 +136,38 @@ def test_measured_runs_are_kept_and_written(
     table = results.read_measured(tmp_path, "study")
     assert table["run"].tolist() == ["a"] * 12 + ["b"] * 12
     assert table["seed"].tolist() == ([0] * 6 + [1] * 6) * 2
+
+
+def test_progress_counts_greedy_trials_only(digits: Dataset, trials: pd.DataFrame) -> None:
+    """The batch by which a share of the latest thousand trials was right, one batch at a time."""
+    _, table = MEASURES["progress"](SPEC, digits, ignore)
+    n_epoch = len(trials) // SPEC.max_epochs
+    in_epoch = (trials["number"] - 1) % n_epoch
+    batch = (trials["number"] - 1) // n_epoch * (n_epoch + 9) + in_epoch // SPEC.batch_size
+    ends = trials.groupby(batch)["number"].max().tolist()
+    starts = trials.groupby(batch)["number"].min().tolist()
+    expected = dict.fromkeys(SHARES, np.nan)
+    for last in range(99, len(ends)):  # a hundred batches of ten
+        latest = trials["number"].between(starts[last - 99], ends[last]) & ~trials["explored"]
+        share = trials["right"][latest].mean()
+        for wanted in SHARES:
+            if share >= wanted and np.isnan(expected[wanted]):
+                expected[wanted] = ends[last]
+    assert table["share"].tolist() == list(SHARES)
+    np.testing.assert_array_equal(table["trials"], list(expected.values()))
+    assert np.isfinite(expected[SHARES[0]])
+
+
+def test_progress_of_a_rule_that_is_told_the_answer(digits: Dataset) -> None:
+    spec = SPEC.replace(rule="error-bp", batch_size=100)
+    history = train(spec, digits, record_batches=True)
+    _, table = MEASURES["progress"](spec, digits, ignore)
+    right = 1 - history.batches["error"]
+    n_batches = len(right) // spec.max_epochs
+    assert n_batches * 100 > 1397  # the last batch of an epoch is smaller
+    ends = (np.arange(len(right)) // n_batches) * 1397
+    ends += np.minimum((np.arange(len(right)) % n_batches + 1) * 100, 1397)
+    first = table["trials"].iloc[0]
+    assert first in ends
+    at = int(np.flatnonzero(ends == first)[0])
+    assert right.iloc[at - 9 : at + 1].mean() == pytest.approx(SHARES[0], abs=0.05)
