@@ -72,7 +72,7 @@ STATISTICS = (
 )
 FIGURES = (
     {"figures.style"},
-    {"figures.epochs", "figures.plots", "figures.schematics"},
+    {"figures.beyond", "figures.epochs", "figures.plots", "figures.schematics"},
     {"figures.inside"},
     {"figures.mechanisms", "figures.walkthrough"},
     {"figures"},

@@ -53,7 +53,8 @@ def _epochs(folder: Path, study: str) -> pd.DataFrame:
 def _found(folder: Path, study: str) -> pd.DataFrame:
     """How many classes were found (see `measures.discoveries`)."""
     measured = results.read_measured(folder, study)
-    return measured.groupby(["run", "seed"])["found"].count().rename("value").reset_index()
+    by_run = measured.groupby(["run", "seed"], sort=False)["found"]
+    return by_run.count().rename("value").reset_index()
 
 
 def _finding(folder: Path, study: str) -> pd.DataFrame:
@@ -63,7 +64,7 @@ def _finding(folder: Path, study: str) -> pd.DataFrame:
     """
     measured = results.read_measured(folder, study)
     found = measured["found"].fillna(measured["found"].max())
-    by_run = found.groupby([measured["run"], measured["seed"]]).mean()
+    by_run = found.groupby([measured["run"], measured["seed"]], sort=False).mean()
     return np.log(by_run).rename("value").reset_index()
 
 
@@ -287,3 +288,59 @@ def write_verdicts(folder: Path, profile: Profile) -> list[dict[str, Any]]:
     verdicts = judge(read_predictions(path, profile).predictions, folder)
     store.write_json(folder / "verdicts.json", verdicts)
     return verdicts
+
+
+# --- what notebooks show ---------------------------------------------------------------------
+
+
+def values(folder: Path, study: str, quantity: str) -> pd.DataFrame:
+    """A number a run and seed of a study: columns run, seed, value (see `QUANTITIES`)."""
+    check_name(quantity, QUANTITIES, "quantity")
+    table = QUANTITIES[quantity].read(folder, study)
+    if QUANTITIES[quantity].log:
+        table["value"] = np.exp(table["value"])
+    return table[["run", "seed", "value"]]
+
+
+def summary_lines(table: pd.DataFrame, digits: int) -> list[str]:
+    """A table of Markdown: mean and standard deviation over seeds, a line a run of `values`."""
+    lines = ["| setting | mean | standard deviation | seeds |", "| --- | ---: | ---: | ---: |"]
+    for run, group in table.groupby("run", sort=False):
+        found = Moments.of(group["value"])
+        spread = "–" if math.isnan(found.std) else f"{found.std:,.{digits}f}"
+        lines.append(f"| {run} | {found.mean:,.{digits}f} | {spread} | {found.n} |")
+    return lines
+
+
+def verdict_lines(folder: Path, question: str) -> list[str]:
+    """What became of the predictions on a question, a line of Markdown each.
+
+    None where ``verdicts.json`` is not there, as of profiles without predictions.
+    """
+    path = folder / "verdicts.json"
+    if not path.exists():
+        return []
+    verdicts = [each for each in store.read_json(path) if each["question"] == question]
+    return [
+        f"- **{each['verdict']}**: {each['prediction']} Found: {_number(each)}; to be held, "
+        f"{_bounds(each)}; p = {_power(each['p_corrected'])}."
+        for each in verdicts
+    ]
+
+
+def _number(verdict: Mapping[str, Any]) -> str:
+    if verdict["value"] is None:
+        return "nothing yet"
+    value, low, high = (f"{verdict[name]:.2f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}] {verdict['unit']}"
+
+
+def _bounds(verdict: Mapping[str, Any]) -> str:
+    parts = [
+        f"{name} {verdict[name]:g}" for name in ("above", "below") if verdict[name] is not None
+    ]
+    return " and ".join(parts)
+
+
+def _power(p: float | None) -> str:
+    return "–" if p is None else f"{p:.2g}"
