@@ -25,7 +25,7 @@ else
 PYTHON ?= python3
 VENV ?= .venv
 LOCK ?= requirements.lock
-QUICK = dvc repro --force report@digits && $(IN_VENV) qagrel table1 --profile digits
+QUICK = dvc repro --force report@digits optimism-figure && $(IN_VENV) qagrel table1 --profile digits
 IN_VENV = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 VERSION = -c 'import sys; print(*sys.version_info[:2], sep=".")'

@@ -80,19 +80,20 @@ def _trials(folder: Path, study: str) -> pd.DataFrame:
 
 
 class Quantity(NamedTuple):
-    """What is compared: how it is read, its unit, and whether differences are ratios."""
+    """What is compared: how it is read, its unit, that of differences, and if these are ratios."""
 
     read: Callable[[Path, str], pd.DataFrame]
     unit: str
+    difference: str
     log: bool = False
 
 
 QUANTITIES = {
-    "accuracy": Quantity(_accuracy, "% of the test images"),
-    "epochs": Quantity(_epochs, "times the epochs", log=True),
-    "found": Quantity(_found, "classes"),
-    "finding": Quantity(_finding, "times the trials", log=True),
-    "trials": Quantity(_trials, "times the trials", log=True),
+    "accuracy": Quantity(_accuracy, "%", "points"),
+    "epochs": Quantity(_epochs, "epochs", "times the epochs", log=True),
+    "found": Quantity(_found, "classes", "classes"),
+    "finding": Quantity(_finding, "trials", "times the trials", log=True),
+    "trials": Quantity(_trials, "trials", "times the trials", log=True),
 }
 
 
@@ -266,13 +267,14 @@ def _record(
     if check is not None:
         ends = (check.estimate.value, *check.estimate.interval(CONFIDENCE))
         value, low, high = map(check.shown, ends)
-        n_seeds = int(check.estimate.df) + 1
+        n_seeds = round(check.estimate.df) + 1
         found = {"value": value, "low": low, "high": high, "n_seeds": n_seeds}
     quantity = QUANTITIES[prediction.measured.quantity]
+    is_difference = sum(prediction.measured.runs.values()) == 0
     return plain(
         {
             **said,
-            "unit": quantity.unit,
+            "unit": quantity.difference if is_difference else quantity.unit,
             **found,
             "p": p,
             "p_corrected": p_corrected,

@@ -165,7 +165,7 @@ def depth(accuracies: pd.DataFrame) -> Figure:
     deepest = table["layers"].max()
     ranges = [r for r, group in table.groupby("range") if group["layers"].nunique() > 1]
     figure = new_figure(DOUBLE, 66 * MM)
-    *panels, last = figure.subplots(1, len(ranges) + 1, sharey=True)
+    *panels, last = figure.subplots(1, len(ranges) + 1, sharey=True, squeeze=False)[0]
     looks = {name: look for name, look in NETWORK_LOOKS.items() if name in set(table["network"])}
     for axes, letter, limit in zip(panels, LETTERS, ranges, strict=False):
         for i, (network, look) in enumerate(looks.items()):
@@ -178,8 +178,8 @@ def depth(accuracies: pd.DataFrame) -> Figure:
         curve(last, own.assign(x=own["range"]), look)
     last.set(xlabel="range of initial weights (±)")
     letter_panel(last, LETTERS[len(panels)], f"{deepest} hidden layers")
-    panels[0].set(ylim=(0, 102), ylabel=ACCURACY)
-    handles = panels[0].get_legend_handles_labels()
+    figure.axes[0].set(ylim=(0, 102), ylabel=ACCURACY)
+    handles = last.get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(looks))
     return figure
 
