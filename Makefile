@@ -53,9 +53,8 @@ quick: setup
 repro: setup
 	$(IN_VENV) dvc repro
 
-# The folder is named, since the target is too.
 beyond: setup
-	$(IN_VENV) dvc repro ./beyond/dvc.yaml
+	$(IN_VENV) dvc repro beyond/dvc.yaml
 
 test: setup
 	$(IN_VENV) python -m pytest

@@ -65,7 +65,7 @@ def _finding(folder: Path, study: str) -> pd.DataFrame:
     measured = results.read_measured(folder, study)
     found = measured["found"].fillna(measured["found"].max())
     by_run = found.groupby([measured["run"], measured["seed"]], sort=False).mean()
-    return np.log(by_run).rename("value").reset_index()
+    return by_run.map(math.log).rename("value").reset_index()
 
 
 def _trials(folder: Path, study: str) -> pd.DataFrame:
@@ -173,8 +173,8 @@ def read_predictions(path: Path, profile: Profile) -> Predictions:
         there is not, or one identifier stands twice; or when the file is another than that whose
         hash stands beside it, in ``registered.yaml``.
     """
-    read = _validated(path, Predictions)
-    registered = _validated(path.with_name(REGISTERED), Registered)
+    read: Predictions = _validated(path, Predictions)
+    registered: Registered = _validated(path.with_name(REGISTERED), Registered)
     if hashlib.sha256(store.read_bytes(path)).hexdigest() != registered.sha256:
         raise InputError(
             f"{path} is not as it was committed in {registered.commit}: restore it, since what is "
@@ -271,7 +271,7 @@ def _record(
         found = {"value": value, "low": low, "high": high, "n_seeds": n_seeds}
     quantity = QUANTITIES[prediction.measured.quantity]
     is_difference = sum(prediction.measured.runs.values()) == 0
-    return plain(
+    record: dict[str, Any] = plain(
         {
             **said,
             "unit": quantity.difference if is_difference else quantity.unit,
@@ -280,7 +280,8 @@ def _record(
             "p_corrected": p_corrected,
             "verdict": _verdict(check, p_corrected),
         }
-    )  # type: ignore[no-any-return]
+    )
+    return record
 
 
 def write_verdicts(folder: Path, profile: Profile) -> list[dict[str, Any]]:

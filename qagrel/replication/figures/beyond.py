@@ -163,7 +163,8 @@ def depth(accuracies: pd.DataFrame) -> Figure:
         range=parts[3].astype(float),
     )
     deepest = table["layers"].max()
-    ranges = [r for r, group in table.groupby("range") if group["layers"].nunique() > 1]
+    depths = table.groupby("range")["layers"].nunique()
+    ranges: list[float] = depths.index[depths > 1].tolist()
     figure = new_figure(DOUBLE, 66 * MM)
     *panels, last = figure.subplots(1, len(ranges) + 1, sharey=True, squeeze=False)[0]
     looks = {name: look for name, look in NETWORK_LOOKS.items() if name in set(table["network"])}
