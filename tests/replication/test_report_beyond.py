@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from examples import beyond_results
 from helpers import ROOT, work_in
 
 from qagrel import InputError
-from qagrel.replication import commands, report, sweep
+from qagrel.replication import audit, commands, report, sweep
+from qagrel.replication.experiments import read_params
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="500" height="200"></svg>'
 FOLDER = Path("results/beyond")
@@ -68,6 +70,24 @@ def test_verdicts_are_written_for_a_profile_with_predictions(project: Path) -> N
     records = commands.write_statistics("beyond")
     assert path.read_bytes() == before
     assert [record["id"] for record in records] == [each["id"] for each in json.loads(before)]
+
+
+def test_an_audit_makes_verdicts_again_and_compares_files_with_their_own_lock(
+    project: Path,
+) -> None:
+    params = read_params()
+    given = (project / FOLDER, params, params.profile("beyond"), project / "paper")
+    assert audit.audit_statistics(*given) == []
+    path = project / FOLDER / "verdicts.json"
+    path.write_text(path.read_text().replace("inconclusive", "held", 1))
+    assert [each.run for each in audit.audit_statistics(*given)] == ["verdicts.json"]
+
+    study = f"{FOLDER}/studies/depth.csv"
+    recorded = {"stages": {"study@depth": {"outs": [{"path": study, "md5": "0" * 32}]}}}
+    audit.LOCK_BEYOND.write_text(yaml.safe_dump(recorded))
+    found = audit.audit_lock(project / FOLDER, "beyond", audit.LOCK_BEYOND)
+    assert "studies/depth.csv" in {each.run for each in found}
+    assert {each.column for each in found} == {"hash in beyond/dvc.lock"}
 
 
 def test_nothing_is_trained_for_predictions_that_were_changed(
