@@ -127,6 +127,7 @@ def test_a_study_that_was_not_made_tests_nothing(write: Write) -> None:
     folder = write("made-up", "test_accuracy", {"new": OLD, "old": OLD})
     made, missing = beyond.judge([predicted(), predicted("two", study="other")], folder)
     assert made["verdict"] == "inconclusive"
+    assert made["p_corrected"] == 1
     assert missing["verdict"] == "not tested"
     assert (missing["value"], missing["p"], missing["n_seeds"]) == (None, None, 0)
 
