@@ -18,11 +18,11 @@ from qagrel.replication import scratch
 from qagrel.replication.beyond import REGISTERED
 from qagrel.replication.experiments import Profile, read_params
 from qagrel.replication.results import results_folder
-from qagrel.spec import PAYING, RunSpec
+from qagrel.spec import BEYOND, PAYING, RunSpec
 
 PAPER = Path("paper")  # both in the working directory, like the data
 CITATION = Path("CITATION.cff")
-NOT_OF_THE_PAPER = frozenset({"grey_max", *PAYING})  # fields of other data, and of other rewards
+NOT_OF_THE_PAPER = frozenset({"grey_max", *PAYING, *BEYOND})  # fields of other data and questions
 
 
 def build_report(profile_name: str) -> Path:
