@@ -1,6 +1,7 @@
 # make setup   the environment, from requirements.lock; the other targets do this first
 # make quick   the whole replication on the embedded digits data
 # make repro   the whole replication on MNIST
+# make beyond  what goes beyond the paper, on MNIST: predictions, their runs and verdicts; hours
 # make test    the tests; on the oldest dependencies allowed, and on another Python, with
 #              make test VENV=.venv-oldest LOCK=requirements-oldest.lock
 #              make test VENV=.venv-3.14 PYTHON=python3.14
@@ -10,7 +11,7 @@
 # make bench   speed and memory against other frameworks, which get an environment of their own
 # make clean   removes environments and caches; never data/ or results/
 
-TARGETS := setup quick repro test site test-site lint bench clean
+TARGETS := setup quick repro beyond test site test-site lint bench clean
 .PHONY: $(TARGETS)
 
 ifneq ($(strip $(MAKEFILE_LIST)),Makefile)
@@ -24,7 +25,7 @@ else
 PYTHON ?= python3
 VENV ?= .venv
 LOCK ?= requirements.lock
-QUICK = dvc repro --force report@digits && $(IN_VENV) qagrel table1 --profile digits
+QUICK = dvc repro --force report@digits optimism-figure && $(IN_VENV) qagrel table1 --profile digits
 IN_VENV = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 VERSION = -c 'import sys; print(*sys.version_info[:2], sep=".")'
@@ -51,6 +52,9 @@ quick: setup
 
 repro: setup
 	$(IN_VENV) dvc repro
+
+beyond: setup
+	$(IN_VENV) dvc repro beyond/dvc.yaml
 
 test: setup
 	$(IN_VENV) python -m pytest

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qagrel.errors import InputError
     from qagrel.estimator import QAgrelClassifier
     from qagrel.history import load, save
-    from qagrel.replication import experiments, explorer, results, sweep
+    from qagrel.replication import beyond, experiments, explorer, results, sweep
     from qagrel.replication import figures as plotting
     from qagrel.replication import statistics as analysis
     from qagrel.replication.figures import schematics
@@ -38,6 +38,7 @@ __all__ = [
     "RunSpec",
     "__version__",
     "analysis",
+    "beyond",
     "experiments",
     "explorer",
     "load",
@@ -66,6 +67,7 @@ _HOMES = {
 }
 _MODULES = {
     "analysis": "replication.statistics",
+    "beyond": "replication.beyond",
     "experiments": "replication.experiments",
     "explorer": "replication.explorer",
     "plotting": "replication.figures",

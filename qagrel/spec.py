@@ -22,6 +22,11 @@ DEFAULTS_VERSION = 1  # raised whenever a default of RunSpec changes: see `RunSp
 MOST_ACTIONS = 256
 LARGEST_PAYOFF = 1e6  # beyond, sums of squares would leave the range of numbers
 PAYING = ("payoff", "payoff_switch", "payoff_after", "reward_omission", "reward_flip")
+BEYOND = (  # fields of what goes beyond the paper
+    *("activation", "optimizer", "momentum", "initial_q", "novelty"),
+    *("distortion", "distortion_range"),
+    *("feedback_correlation", "feedback_noise", "feedback_silenced"),
+)
 
 Table = tuple[tuple[float, ...], ...]  # a row a class, in it a number an action
 

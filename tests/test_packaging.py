@@ -72,7 +72,7 @@ STATISTICS = (
 )
 FIGURES = (
     {"figures.style"},
-    {"figures.epochs", "figures.plots", "figures.schematics"},
+    {"figures.beyond", "figures.epochs", "figures.plots", "figures.schematics"},
     {"figures.inside"},
     {"figures.mechanisms", "figures.walkthrough"},
     {"figures"},
@@ -83,6 +83,10 @@ WING = (
     *STATISTICS,
     *FIGURES,
     {"afresh", "results", "notebooks"},
+    {"beyond.quantities"},
+    {"beyond.predictions"},
+    {"beyond.verdicts"},
+    {"beyond"},
     {"audit", "report"},
     {"derivation"},
     {"commands", "explorer"},

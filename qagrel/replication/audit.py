@@ -16,7 +16,7 @@ import pandas as pd
 
 from qagrel import datasets, history, store
 from qagrel.errors import InputError
-from qagrel.replication import afresh, results, scratch
+from qagrel.replication import afresh, beyond, results, scratch
 from qagrel.replication.experiments import Params, Profile
 from qagrel.rules import LEARN_BY_REWARD
 from qagrel.spec import RunSpec, nearest
@@ -24,6 +24,7 @@ from qagrel.trained import History
 from qagrel.training import should_stop
 
 LOCK = Path("dvc.lock")  # in the working directory, like the data
+LOCK_BEYOND = Path("beyond/dvc.lock")  # of profiles that go beyond the paper
 DERIVED = (
     *("table1.csv", "table1_squared_error.csv", "comparisons.csv", "pooled_comparisons.csv"),
     *("readings.csv", "conclusions.csv", "conclusions_before.csv", "epochs_by_measure.csv"),
@@ -231,19 +232,23 @@ def audit_statistics(
     with scratch.folder() as fresh:
         for part in ("runs", "studies"):
             (fresh / part).symlink_to((folder / part).resolve())
-        results.write_statistics(fresh, params, profile, paper_folder)
+        if profile.predictions is None:
+            results.write_statistics(fresh, params, profile, paper_folder)
+        else:
+            beyond.write_verdicts(fresh, profile)
+        derived = DERIVED if profile.predictions is None else ("verdicts.json",)
         metrics = {path.name for at in (folder, fresh) for path in at.glob("metrics/*.json")}
         return [
             Difference(name, None, "bytes", "as it stands", "another content")
-            for name in (*DERIVED, *(f"metrics/{name}" for name in sorted(metrics)))
+            for name in (*derived, *(f"metrics/{name}" for name in sorted(metrics)))
             if not ((folder / name).exists() and (fresh / name).exists())
             or (folder / name).read_bytes() != (fresh / name).read_bytes()
         ]
 
 
-def audit_lock(folder: Path, profile_name: str) -> list[Difference]:
+def audit_lock(folder: Path, profile_name: str, lock: Path = LOCK) -> list[Difference]:
     """The files of the runs against the hashes that DVC recorded of them in ``dvc.lock``."""
-    stages = store.read_yaml(LOCK)
+    stages = store.read_yaml(lock)
     prefix, recorded = f"results/{profile_name}/", {}
     try:
         for stage in stages["stages"].values():
@@ -251,12 +256,12 @@ def audit_lock(folder: Path, profile_name: str) -> list[Difference]:
                 if str(out["path"]).startswith(prefix):
                     recorded[out["path"].removeprefix(prefix)] = out["md5"]
     except (AttributeError, KeyError, TypeError):
-        raise InputError(f"{LOCK} is not of the form that DVC gives it: restore it") from None
+        raise InputError(f"{lock} is not of the form that DVC gives it: restore it") from None
     parts = [folder / "data.json", *folder.glob("runs/*"), *folder.glob("studies/*")]
     found = {path.relative_to(folder).as_posix(): _md5(path) for path in parts}
     runs = {name for name in recorded if name.startswith(("runs/", "studies/"))}
     return [
-        Difference(name, None, "hash in dvc.lock", recorded.get(name), found.get(name))
+        Difference(name, None, f"hash in {lock}", recorded.get(name), found.get(name))
         for name in sorted(found.keys() | runs)
         if recorded.get(name) != found.get(name)
     ]

@@ -100,7 +100,7 @@ def statistics(profile: str) -> None:
     from qagrel.replication import commands
 
     for claim in commands.write_statistics(profile):
-        click.echo(f"{claim['verdict']:<15}{claim['claim']}")
+        click.echo(f"{claim['verdict']:<15}{claim.get('claim') or claim['prediction']}")
 
 
 @click.command()
@@ -162,18 +162,19 @@ def report(profile: str) -> None:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="write it to a JSON file")
+@click.option("--profile", help="of the options too that its studies use beyond the paper")
 @force_option
 @compiles
-def fingerprint(out: Path | None, force: bool) -> None:
+def fingerprint(out: Path | None, profile: str | None, force: bool) -> None:
     """Hash what the code makes of small runs of the paper's rules.
 
     While the hash stays the same, so does every number of every run: only another one asks for
     training again.
     """
     from qagrel import store
-    from qagrel.replication import sweep
+    from qagrel.replication import commands
 
-    found = {"fingerprint": sweep.fingerprint()}
+    found = {"fingerprint": commands.fingerprint(profile)}
     if out is not None:
         store.write_named({out: store.json_bytes(found)}, "--out", force)
     else:

@@ -1,5 +1,6 @@
 """What the commands of the replication do: each step of the pipeline, by profile."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +13,8 @@ import pandas as pd
 from qagrel import store
 from qagrel.errors import InputError
 from qagrel.replication import audit as audits
+from qagrel.replication import beyond, results, statistics, sweep
 from qagrel.replication import notebooks as figure_notebooks
-from qagrel.replication import results, statistics, sweep
 from qagrel.replication.experiments import Profile, read_params
 from qagrel.spec import nearest
 
@@ -73,9 +74,12 @@ def study(
 ) -> None:
     """Train the runs of a study, and write its files.
 
-    A study that measures inside its runs trains them here: there is one table more.
+    A study that measures inside its runs trains them here: there is one table more.  Where there
+    are predictions, these come first.
     """
     profile = read_params().profile(profile_name)
+    if profile.predictions is not None:
+        beyond.read_predictions(Path(profile.predictions), profile)
     chosen, specs = profile.study(name), profile.study_specs(name)
     flat = [spec for seeds in specs.values() for spec in seeds]
     folder = results.results_folder(profile_name)
@@ -90,6 +94,16 @@ def study(
         results.write_study(folder, name, by_run, chosen.classes)
         if chosen.measure is not None:
             results.write_measured(folder, name, measured)
+
+
+def fingerprint(profile_name: str | None = None) -> str:
+    """The fingerprint of the paper's runs, or one of all options that a profile's studies use."""
+    if profile_name is None:
+        return sweep.fingerprint()
+    profile = read_params().profile(profile_name)
+    specs = [seeds[0] for name in profile.studies for seeds in profile.study_specs(name).values()]
+    found = sorted({sweep.arithmetic_of(spec) for spec in specs})
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def fields(profile_name: str) -> Path:
@@ -124,10 +138,13 @@ def learning_rate_range(
 
 
 def write_statistics(profile_name: str) -> list[dict[str, Any]]:
-    """Write the tables, comparisons and verdicts of a profile; returns the claims."""
+    """Write tables, comparisons and verdicts of a profile; returns its claims, or predictions."""
     params = read_params()
     profile = params.profile(profile_name)
     folder = results.results_folder(profile_name)
+    if profile.predictions is not None:
+        with _writing(folder):
+            return beyond.write_verdicts(folder, profile)
     with _writing(folder):
         results.write_statistics(folder, params, profile, PAPER)
     claims: list[dict[str, Any]] = store.read_json(folder / "claims.json")
@@ -181,8 +198,9 @@ def audit(
     runs = audits.committed_runs(folder, params, profile)
     chosen = audits.choose(runs, names, full=full, number=number, seed=seed)
     described = audits.audit_data(folder, profile)
-    changed = audits.audit_lock(folder, profile_name)
-    report(f"files of runs have the hashes in dvc.lock: {not changed}")
+    lock = audits.LOCK if profile.predictions is None else audits.LOCK_BEYOND
+    changed = audits.audit_lock(folder, profile_name, lock)
+    report(f"files of runs have the hashes in {lock}: {not changed}")
     broken = [found for run in runs for found in audits.audit_rules(run)]
     report(f"{len(runs)} committed runs follow the protocol's rules: {not broken}")
     stale = audits.audit_statistics(folder, params, profile, PAPER)

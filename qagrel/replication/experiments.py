@@ -51,13 +51,18 @@ class Study(BaseModel):
 
 
 class Profile(BaseModel):
-    """A data set and how the experiments run on it."""
+    """A data set and how the experiments run on it.
+
+    `predictions` names the file of what was predicted of its studies: such a profile goes beyond
+    the paper, so it has no rows of Table 1, and its verdicts are on predictions, not on claims.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     n_seeds: Seeds
     table1: dict[str, Any]
     studies: dict[FileName, Study]
+    predictions: str | None = None
 
     @property
     def dataset(self) -> str:
@@ -65,7 +70,12 @@ class Profile(BaseModel):
         return str(self.table1["dataset"])
 
     def row_specs(self, row: str) -> list[RunSpec]:
-        """The runs of all seeds of a Table 1 row (see `row_fields` for its name)."""
+        """The runs of all seeds of a Table 1 row (see `row_fields` for its name).
+
+        InputError where the profile has no rows.
+        """
+        if self.predictions is not None:
+            raise InputError("this profile has studies only, and no rows of Table 1")
         fields = {**self.table1, **row_fields(row)}
         return [RunSpec(**fields, seed=seed) for seed in range(self.n_seeds)]
 
@@ -160,7 +170,7 @@ def read_params(path: str | os.PathLike[str] = PARAMS) -> Params:
         if not isinstance(profile.table1.get("dataset"), str):
             raise InputError(f"{path}: profiles.{name}.table1: name a dataset")
         try:
-            for row in params.all_rows:
+            for row in params.all_rows if profile.predictions is None else ():
                 profile.row_specs(row)
             for study in profile.studies:
                 profile.study_specs(study)

@@ -18,6 +18,8 @@ from qagrel.triallog import TrialLog
 OnEpoch = Callable[[Epoch], object]
 Measure = Callable[[RunSpec, Dataset, OnEpoch], tuple[History, pd.DataFrame]]
 RECENT = 50  # presentations of a class over which its share of right answers is taken
+SHARES = (0.8, 0.9, 0.95, 0.97)  # of right answers
+LATEST = 1000  # trials of which that share is asked for
 
 
 def choices(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[History, pd.DataFrame]:
@@ -182,11 +184,49 @@ def updates(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[History
     return train(spec, dataset, on_epoch=watch), pd.DataFrame(lines)
 
 
+def progress(spec: RunSpec, dataset: Dataset, on_epoch: OnEpoch) -> tuple[History, pd.DataFrame]:
+    """After how many trials so much of the latest ones was right, a row a share of `SHARES`.
+
+    Columns: share; trials (from the first of the run to the end of the first batch by which that
+    share of the latest 1,000 trials, in whole batches, was answered rightly; empty where that
+    never was).  Where the rule learns by reward, explorative choices count for nothing: what is
+    measured is what the network knows.
+    """
+
+    def go_on(epoch: Epoch) -> None:
+        on_epoch(epoch)
+
+    is_logged = spec.rule in LEARN_BY_REWARD
+    history = train(spec, dataset, record_batches=True, record_trials=is_logged, on_epoch=go_on)
+    assert history.batch_wrong is not None
+    assert history.batch_size is not None
+    trials = np.tile(history.batch_size, history.n_epochs)
+    counted, right = trials, trials - history.batch_wrong.ravel()
+    log, history.trial_log = history.trial_log, None
+    if log is not None:
+        is_greedy = log.explored == 0
+        is_right = history.right[0][log.target, log.action]
+        first = np.arange(0, is_right.shape[1], spec.batch_size)
+        counted, right = (
+            np.add.reduceat(each, first, axis=1, dtype=int).ravel()
+            for each in (is_greedy, is_greedy & is_right)
+        )
+    n = min(-(-LATEST // spec.batch_size), trials.size)  # batches
+    latest = np.convolve(right, np.ones(n, int), "valid") / np.convolve(
+        counted, np.ones(n, int), "valid"
+    )
+    ends = np.cumsum(trials)[n - 1 :]
+    reached = [np.flatnonzero(latest >= share) for share in SHARES]
+    lines = {"share": SHARES, "trials": [ends[at[0]] if at.size else np.nan for at in reached]}
+    return history, pd.DataFrame(lines)
+
+
 MEASURES: dict[str, Measure] = {
     "choices": choices,
     "discoveries": discoveries,
     "q-values": q_values,
     "updates": updates,
+    "progress": progress,
 }
 
 

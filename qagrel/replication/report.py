@@ -2,7 +2,8 @@
 
 Its source is the folder ``paper``.  Typst sees four things, under fixed names: that folder, the
 results of the profile, ``CITATION.cff``, and the protocol that the profile's runs share.  So the
-PDF is a function of these, byte by byte, wherever they stand.
+PDF is a function of these, byte by byte, wherever they stand.  A profile that goes beyond the paper
+has a report of its own, which sees the folder of its predictions too.
 """
 
 import json
@@ -14,13 +15,14 @@ from typing import Any
 from qagrel import store
 from qagrel.errors import InputError
 from qagrel.replication import scratch
+from qagrel.replication.beyond import REGISTERED
 from qagrel.replication.experiments import Profile, read_params
 from qagrel.replication.results import results_folder
-from qagrel.spec import PAYING, RunSpec
+from qagrel.spec import BEYOND, PAYING, RunSpec
 
 PAPER = Path("paper")  # both in the working directory, like the data
 CITATION = Path("CITATION.cff")
-NOT_OF_THE_PAPER = frozenset({"grey_max", *PAYING})  # fields of other data, and of other rewards
+NOT_OF_THE_PAPER = frozenset({"grey_max", *PAYING, *BEYOND})  # fields of other data and questions
 
 
 def build_report(profile_name: str) -> Path:
@@ -37,12 +39,15 @@ def build_report(profile_name: str) -> Path:
     params = read_params()
     profile = params.profile(profile_name)
     folder = results_folder(profile_name)
-    inputs = {
-        "profile": profile_name,
-        "protocol": json.dumps(_protocol(profile, params.rows[0])),
-    }
+    inputs = {"profile": profile_name}
+    if profile.predictions is None:
+        inputs["protocol"] = json.dumps(_protocol(profile, params.rows[0]))
+        pdf = _compile("report.typ", folder, inputs)
+    else:
+        inputs["studies"] = json.dumps(_studies(profile))
+        pdf = _compile("beyond.typ", folder, inputs, Path(profile.predictions))
     path = folder / "report.pdf"
-    store.write_bytes(path, _compile(folder, inputs))
+    store.write_bytes(path, pdf)
     return path
 
 
@@ -60,11 +65,22 @@ def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
     ]
 
 
-def _compile(folder: Path, inputs: dict[str, str]) -> bytes:
+def _studies(profile: Profile) -> list[dict[str, Any]]:
+    """The studies of a profile, in their order: name, n_seeds, n_runs (of different settings)."""
+    return [
+        {"name": name, "n_seeds": study.n_seeds, "n_runs": len(study.runs)}
+        for name, study in profile.studies.items()
+    ]
+
+
+def _compile(
+    name: str, folder: Path, inputs: dict[str, str], predictions: Path | None = None
+) -> bytes:
     """The PDF, without dates and with no fonts but those that Typst brings along."""
     import typst
 
-    for source in (PAPER, folder, CITATION):
+    further = () if predictions is None else (predictions, predictions.with_name(REGISTERED))
+    for source in (PAPER, folder, CITATION, *further):
         if not source.exists():
             raise InputError(f"{source} is not there: call this in the project's folder")
     with scratch.folder() as temporary:
@@ -72,9 +88,11 @@ def _compile(folder: Path, inputs: dict[str, str]) -> bytes:
         shutil.copytree(PAPER, root / "paper")  # Typst wants its source itself in the root
         (root / "results").symlink_to(folder.resolve())
         (root / "CITATION.cff").symlink_to(CITATION.resolve())
+        for source in further:
+            (root / source.name).symlink_to(source.resolve())
         try:
             pdf = typst.compile(
-                root / "paper" / "report.typ",
+                root / "paper" / name,
                 root=root,
                 sys_inputs=inputs,
                 ignore_system_fonts=True,

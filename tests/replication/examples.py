@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from qagrel import store
+from qagrel.replication import beyond, results
+from qagrel.replication.experiments import read_params
+from qagrel.replication.measures import SHARES
 from qagrel.replication.statistics import Moments, Paper, Row, Summary
 
 PAPER = ROOT / "paper"
@@ -23,6 +28,37 @@ FIGURES = [
 AGREL = Row("q-agrel", "symmetric", "300-100", 1.0)
 BACKPROP = Row("error-bp", "symmetric", "300-100", 0.1)
 STARRED = Row("q-agrel", "fixed", "300-100", 0.1)
+
+
+def beyond_results(folder: Path, n_seeds: int = 3) -> None:
+    """Invent the studies of the profile beyond, and the verdicts that follow, in its folder."""
+    profile = read_params(ROOT / "params.yaml").profile("beyond")
+    generator = np.random.default_rng(0)
+    for name, study in profile.studies.items():
+        runs: list[dict[str, Any]] = []
+        measured: list[dict[str, Any]] = []
+        for run, specs in profile.study_specs(name).items():
+            for spec in specs[:n_seeds]:
+                seed = {"run": run, "seed": spec.seed}
+                ending = {"n_epochs": int(generator.integers(50, 90)), "status": "converged"}
+                accuracy = {"test_accuracy": generator.uniform(90, 98), "diverged_at": None}
+                runs.append({**seed, **results.network(spec), **ending, **accuracy})
+                if study.measure == "discoveries":
+                    trials = generator.integers(1000, 90000, N_CLASSES)
+                    measured += [seed | {"class": i, "found": n} for i, n in enumerate(trials)]
+                elif study.measure == "progress":
+                    trials = np.sort(generator.integers(1000, 90000, len(SHARES)))
+                    pairs = zip(SHARES, trials, strict=True)
+                    measured += [seed | {"share": share, "trials": n} for share, n in pairs]
+        summaries = pd.DataFrame(runs)
+        epochs = summaries[["run", "seed", "learning_rate"]]
+        epochs = epochs.assign(epoch=1, validation_accuracy=90.0)
+        store.write_csv(folder / "studies" / f"{name}-summary.csv", summaries)
+        store.write_csv(folder / "studies" / f"{name}.csv", epochs)
+        if measured:
+            store.write_csv(folder / "studies" / f"{name}-measured.csv", pd.DataFrame(measured))
+    read = beyond.read_predictions(ROOT / str(profile.predictions), profile)
+    store.write_json(folder / "verdicts.json", beyond.judge(read.predictions, folder))
 
 
 def seeds(

@@ -58,6 +58,14 @@ def test_all_runs_of_a_profile_use_its_data(params: Params, profile: str) -> Non
     assert len({spec.id for specs in rows for spec in specs}) == sum(map(len, rows))
 
 
+def test_a_profile_that_goes_beyond_the_paper_has_studies_only(params: Params) -> None:
+    beyond = params.profile("beyond")
+    with pytest.raises(InputError, match=r"^this profile has studies only, and no rows of Table 1"):
+        beyond.row_specs(params.rows[0])
+    specs = [each[0] for name in beyond.studies for each in beyond.study_specs(name).values()]
+    assert {spec.dataset.split(":")[0] for spec in specs} == {"mnist"}
+
+
 # --- rows, profiles, studies -----------------------------------------------------------------
 
 
@@ -99,7 +107,8 @@ def test_a_row_that_reads_otherwise_is_refused(row: str) -> None:
 
 def test_a_profile_and_a_study_that_are_not_there(params: Params) -> None:
     with pytest.raises(
-        InputError, match="profile: 'mnits' is not one of mnist, digits; did you mean 'mnist'"
+        InputError,
+        match=r"profile: 'mnits' is not one of mnist, digits, beyond; did you mean 'mnist'",
     ):
         params.profile("mnits")
     with pytest.raises(

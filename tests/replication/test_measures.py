@@ -8,7 +8,7 @@ import pytest
 
 from qagrel import RunSpec, load_dataset, sweep, train
 from qagrel.dataset import Dataset
-from qagrel.replication import results
+from qagrel.replication import measures, results
 from qagrel.replication.measures import MEASURES, RECENT
 
 SPEC = RunSpec(
@@ -136,3 +136,53 @@ def test_measured_runs_are_kept_and_written(
     table = results.read_measured(tmp_path, "study")
     assert table["run"].tolist() == ["a"] * 12 + ["b"] * 12
     assert table["seed"].tolist() == ([0] * 6 + [1] * 6) * 2
+
+
+@pytest.fixture
+def shares(monkeypatch: pytest.MonkeyPatch) -> tuple[float, ...]:
+    """Shares that a short run reaches, and one that it does not."""
+    monkeypatch.setattr(measures, "SHARES", (0.15, 0.2, 0.99))
+    return measures.SHARES
+
+
+def test_progress_counts_greedy_trials_only(
+    digits: Dataset, trials: pd.DataFrame, shares: tuple[float, ...]
+) -> None:
+    """The batch by which a share of the latest thousand trials was right, one batch at a time."""
+    _, table = MEASURES["progress"](SPEC, digits, ignore)
+    n_epoch = len(trials) // SPEC.max_epochs
+    in_epoch = (trials["number"] - 1) % n_epoch
+    batch = (trials["number"] - 1) // n_epoch * (n_epoch + 9) + in_epoch // SPEC.batch_size
+    ends = trials.groupby(batch)["number"].max().tolist()
+    starts = trials.groupby(batch)["number"].min().tolist()
+    expected = dict.fromkeys(shares, np.nan)
+    for last in range(99, len(ends)):  # a hundred batches of ten
+        latest = trials["number"].between(starts[last - 99], ends[last]) & ~trials["explored"]
+        share = trials["right"][latest].mean()
+        for wanted in shares:
+            if share >= wanted and np.isnan(expected[wanted]):
+                expected[wanted] = ends[last]
+    assert np.isfinite(list(expected.values())).tolist() == [True, True, False]
+    assert table["share"].tolist() == list(shares)
+    np.testing.assert_array_equal(table["trials"], list(expected.values()))
+
+
+def test_progress_of_a_rule_that_is_told_the_answer(
+    digits: Dataset, shares: tuple[float, ...]
+) -> None:
+    """By hand: the last batch of an epoch is smaller, and ten batches are counted."""
+    spec = SPEC.replace(rule="error-bp", batch_size=100, learning_rate=1.0)
+    history = train(spec, digits, record_batches=True)
+    _, table = MEASURES["progress"](spec, digits, ignore)
+    assert history.batch_wrong is not None
+    assert history.batch_size is not None
+    sizes = history.batch_size.tolist() * spec.max_epochs
+    right = [size - n for size, n in zip(sizes, history.batch_wrong.ravel(), strict=True)]
+    assert sizes[13] == 37
+    first = next(
+        end
+        for end in range(10, len(sizes) + 1)
+        if sum(right[end - 10 : end]) >= shares[1] * sum(sizes[end - 10 : end])
+    )
+    assert table["trials"].iloc[1] == sum(sizes[:first])
+    assert np.isnan(table["trials"].iloc[2])

@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from examples import beyond_results
 from helpers import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -408,10 +409,16 @@ def test_there_is_one_for_each_figure_the_table_and_what_goes_beyond() -> None:
     beginnings = [name.split("_")[0] for name in NAMES]
     figures = [f"fig{number}" for number in range(1, 9)]
     others = ["finding", "learning", "rewards", "slowness", "stopping", "table1", "wrong"]
-    assert beginnings == ["explore", *figures, *others]
+    assert beginnings == [*["beyond"] * 6, "explore", *figures, *others]
 
 
 OF_RUNS = {  # notebooks on committed runs, and what there is to choose
+    "beyond_1_optimism": {"quantities"},
+    "beyond_2_depth": {"layers_shown"},
+    "beyond_3_activations": {"benchmark"},
+    "beyond_4_distortions": {"rule"},
+    "beyond_5_classes": {"rates"},
+    "beyond_6_feedback": {"lowest"},
     "explore": {"row", "seed"},
     "fig7_alignment": {"limit"},
     "fig8_receptive_fields": {"scale"},
@@ -443,6 +450,12 @@ def test_identifiers_of_cells_tell_their_place(name: str) -> None:
 TRAINED = {"hidden": [12], "max_epochs": 4, "batch_size": 100, "seed": 1, "learning_rate": 0.4}
 ROW = "q-agrel_fixed_300_0.1"
 GIVEN: dict[str, dict[str, Any]] = {
+    "beyond_1_optimism": {"quantities": "found"},
+    "beyond_2_depth": {"layers_shown": [1, 6]},
+    "beyond_3_activations": {"benchmark": False},
+    "beyond_4_distortions": {"rule": "q-agrel"},
+    "beyond_5_classes": {"rates": "own"},
+    "beyond_6_feedback": {"lowest": 80.0},
     "explore": {"seed": 1, "row": ROW},
     "fig1_overview": {"seed": 5, "hidden": [2, 3]},
     "fig2_local_information": {"seed": 5, "learning_rate": 0.2, "unit": 2},
@@ -478,6 +491,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.write_csv(folder / f"digits/runs/{row}-summary.csv", pd.DataFrame(lines))
     for name in (f"{ROW}.csv", f"{ROW}-summary.csv"):
         shutil.copy(ROOT / "results/digits/runs" / name, folder / "digits/runs")
+    beyond_results(folder / "beyond")
     return folder
 
 
@@ -485,7 +499,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_notebook_runs_alone_with_other_parameters(
     name: str, tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "explore" or name not in OF_RUNS:  # the others want every epoch of every row
+    is_made_up = name.startswith(("beyond", "explore")) or name not in OF_RUNS
+    if is_made_up:  # the others want every epoch of every row
         monkeypatch.setenv("QAGREL_RESULTS_DIR", str(results))
     monkeypatch.setenv("QAGREL_STATE_DIR", str(tmp_path / "state"))
     output = tmp_path / "executed.ipynb"
@@ -527,6 +542,7 @@ def test_a_notebook_asks_shows_and_suggests_and_its_text_has_no_number_typed(nam
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
+        ("beyond_1_optimism", {"quantities": "all"}, "quantities: 'all' is not one of both, "),
         ("fig2_local_information", {"unit": 9}, "unit: the first hidden layer has 3 units"),
         ("fig8_receptive_fields", {"scale": -1.0}, "scale: -1 is not the size of a weight"),
         ("finding_classes", {"widths": [7]}, r"widths: \[7\] are not all among 30, 300"),

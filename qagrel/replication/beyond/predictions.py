@@ -1,0 +1,123 @@
+"""What was predicted: read, checked, and held against the commit that it was registered in."""
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qagrel import store
+from qagrel.errors import InputError
+from qagrel.replication.beyond.quantities import QUANTITIES
+from qagrel.replication.experiments import Profile, check_name
+from qagrel.replication.statistics import Check, Moments, contrast
+
+REGISTERED = "registered.yaml"  # beside the predictions: when they were first committed
+
+Text = Annotated[str, Field(min_length=1)]
+Bound = Annotated[float, Field(allow_inf_nan=False)]
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Measured(BaseModel):
+    """The number that a prediction is about: a weighted sum over runs, seed by seed.
+
+    With a weight of 1 it is a run's own number, with 1 and -1 a difference; a ratio, where the
+    quantity has logarithms.
+    """
+
+    model_config = STRICT
+
+    study: Text
+    quantity: Text
+    runs: dict[str, int] = Field(min_length=1)
+
+
+class Prediction(BaseModel):
+    """What was predicted, why, and the rule by which the verdict falls."""
+
+    model_config = STRICT
+
+    id: Text
+    question: Text
+    prediction: Text
+    why: Text
+    measured: Measured
+    above: Bound | None = None
+    below: Bound | None = None
+    threshold: Text
+
+    @model_validator(mode="after")
+    def _has_bounds(self) -> "Prediction":
+        if self.above is None and self.below is None:
+            raise ValueError("give it a bound, above or below or both")
+        return self
+
+    def check(self, values: pd.Series, log: bool) -> Check:
+        """The test of a number a seed against the bounds."""
+        low, high = (
+            end if bound is None else math.log(bound) if log else bound
+            for bound, end in ((self.above, -math.inf), (self.below, math.inf))
+        )
+        estimate = contrast([(1.0, Moments.of(values))])
+        return Check(self.id, estimate, low, high, log=log)
+
+
+class Predictions(BaseModel):
+    """The content of the file of predictions."""
+
+    model_config = STRICT
+
+    questions: dict[str, Text]
+    predictions: list[Prediction] = Field(min_length=1)
+
+
+class Registered(BaseModel):
+    """Where and when the predictions were first committed, and the hash of their file."""
+
+    model_config = STRICT
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    date: Text
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def read_predictions(path: Path, profile: Profile) -> Predictions:
+    """Read and check a file of predictions, which must be as it was registered.
+
+    Raises
+    ------
+    InputError
+        When it is no such file; when a prediction is about a question, study, run or quantity that
+        there is not, or one identifier stands twice; or when the file is another than that whose
+        hash stands beside it, in ``registered.yaml``.
+    """
+    read: Predictions = _validated(path, Predictions)
+    registered: Registered = _validated(path.with_name(REGISTERED), Registered)
+    if hashlib.sha256(store.read_bytes(path)).hexdigest() != registered.sha256:
+        raise InputError(
+            f"{path} is not as it was committed in {registered.commit}: restore it, since what is "
+            "changed once there are results is no prediction"
+        )
+    ids = [prediction.id for prediction in read.predictions]
+    for prediction in read.predictions:
+        where = f"{path}: {prediction.id}"
+        if ids.count(prediction.id) > 1:
+            raise InputError(f"{where}: it is there twice: rename one")
+        check_name(prediction.question, read.questions, f"{where}: question")
+        check_name(prediction.measured.quantity, QUANTITIES, f"{where}: quantity")
+        check_name(prediction.measured.study, profile.studies, f"{where}: study")
+        for run in prediction.measured.runs:
+            check_name(run, profile.study(prediction.measured.study).runs, f"{where}: run")
+    return read
+
+
+def _validated(path: Path, kind: type[BaseModel]) -> Any:
+    try:
+        return kind.model_validate(store.read_yaml(path))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "the whole file"
+        raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
