@@ -16,7 +16,7 @@ import yaml
 from qagrel.replication.experiments import read_params
 from qagrel.rules import RULES
 
-from . import charts, claims, rules, vega
+from . import beyond, charts, claims, rules, vega
 from .markdown import table
 
 DOCS = Path(__file__).parents[1]
@@ -24,6 +24,7 @@ ROOT = DOCS.parent
 RESULTS, PAPER = ROOT / "results", ROOT / "paper"
 MADE = DOCS / "made"
 PROFILE, BESIDE = "mnist", "digits"  # the paper's data, and what comes with the package
+BEYOND = "beyond"  # runs that go beyond the paper
 KINDS = ("svg", "pdf", "png")
 
 # Documents of the project that are a page of the site, word for word.
@@ -98,7 +99,7 @@ def notebook(path: Path, profile: str) -> str:
 def figures() -> Iterator[tuple[str, str]]:
     """The page of all figures, and the executed notebooks."""
     named = titles()
-    profiles = [PROFILE, BESIDE]
+    profiles = [PROFILE, BESIDE, *([BEYOND] if (RESULTS / BEYOND / "figures").is_dir() else [])]
     parts = [
         "# Every figure",
         "As the pipeline drew them. Each picture leads to the notebook that made it, with what is "
@@ -106,7 +107,7 @@ def figures() -> Iterator[tuple[str, str]]:
     ]
     pages = []
     for profile in profiles:
-        parts.append(f"## On {profile}")
+        parts.append("## Beyond the paper" if profile == BEYOND else f"## On {profile}")
         for picture in sorted((RESULTS / profile / "figures").glob("*.svg")):
             made = RESULTS / profile / "notebooks" / f"{picture.stem}.ipynb"
             title = named.get(picture.stem, picture.stem.replace("_", " "))
@@ -195,6 +196,7 @@ def pages() -> Iterator[tuple[str, str]]:
     for part in re.finditer(r"<!-- site: (\w+) -->\n(.*?)<!-- site -->", readme, re.DOTALL):
         yield f"{part[1]}.part.md", part[2]
     yield "claims.md", claims.page(RESULTS, PAPER, PROFILE, BESIDE)
+    yield "beyond.md", beyond.page(ROOT)
     yield "columns.md", columns()
     yield "fields.part.md", rules.fields()
     yield "play.part.md", play()

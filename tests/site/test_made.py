@@ -1,6 +1,7 @@
 """What pages are made of: claims of any shape, docstrings, links, columns, Vega's scripts."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser
 
 sys.path.insert(0, str(ROOT / "docs"))
 
-from ext import claims, docstrings, made, markdown, mathml, rules, vega
+from ext import beyond, claims, docstrings, made, markdown, mathml, rules, vega
 
 from qagrel.rules import LEARN_BY_REWARD, RULES
 
@@ -42,6 +43,21 @@ def test_a_claim_that_no_page_knows_is_shown_with_all_its_keys(tmp_path: Path) -
 def test_a_claim_without_evidence_is_shown() -> None:
     bare = {"id": "bare", "claim": "It is so.", "verdict": "not tested"}
     assert "## It is so." in claims.section(bare, {}, {})
+
+
+def test_predictions_are_shown_before_and_after_their_runs(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "beyond", tmp_path / "beyond")
+    before = beyond.page(tmp_path)
+    said = yaml.safe_load((ROOT / "beyond" / "predictions.yaml").read_text())["predictions"]
+    assert before.count(">not tested<") == 2 * len(said)
+    assert all(f"({each['id']})=" in before and each["prediction"] in before for each in said)
+    found = {"value": 1.25, "low": 1.0, "high": 1.5, "unit": "classes", "n_seeds": 10}
+    verdict = {"id": said[0]["id"], "verdict": "contradicted", "p_corrected": 0.003, **found}
+    (tmp_path / "results" / "beyond").mkdir(parents=True)
+    (tmp_path / "results" / "beyond" / "verdicts.json").write_text(json.dumps([verdict]))
+    after = beyond.page(tmp_path)
+    assert after.count(">contradicted<") == 2
+    assert "| found | 1.25 [1, 1.5] classes, 10 seeds; p = 0.003 |" in after
 
 
 def test_what_the_report_says_has_the_claims_own_numbers() -> None:
