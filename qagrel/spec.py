@@ -231,12 +231,13 @@ class RunSpec(BaseModel):
 
     @model_validator(mode="after")
     def _rewards_fit(self) -> "RunSpec":
-        if self.has_own_rewards and self.rule not in LEARN_BY_REWARD:
-            name = next(name for name in PAYING if getattr(self, name) != _default(name))
-            raise ValueError(
-                f"{name}: {self.rule} is told the right answer and learns from no reward: "
-                f"leave it out, or choose the rule {' or '.join(sorted(LEARN_BY_REWARD))}"
-            )
+        for name in () if self.rule in LEARN_BY_REWARD else (*PAYING, "novelty"):
+            if getattr(self, name) != _default(name):
+                raise ValueError(
+                    f"{name}: {self.rule} is told the right answer, and learns neither from a "
+                    "reward nor by what it chooses: leave it out, or choose the rule "
+                    f"{' or '.join(sorted(LEARN_BY_REWARD))}"
+                )
         if (self.payoff_switch is None) != (self.payoff_after is None):
             given, missing = ("payoff_switch", "payoff_after")[:: 1 if self.payoff_switch else -1]
             raise ValueError(f"{given}: it has no effect without {missing}: give both or neither")
@@ -249,12 +250,6 @@ class RunSpec(BaseModel):
 
     @model_validator(mode="after")
     def _fields_have_effect(self) -> "RunSpec":
-        if self.novelty and self.rule not in LEARN_BY_REWARD:
-            raise ValueError(
-                f"novelty: {self.rule} is told the right answer and chooses nothing that its "
-                f"learning depends on: leave it out, or choose the rule "
-                f"{' or '.join(sorted(LEARN_BY_REWARD))}"
-            )
         if self.momentum != _default("momentum") and self.optimizer != "momentum":
             raise ValueError(
                 f"momentum: it has no effect on the optimizer {self.optimizer}: leave it out, or "

@@ -89,18 +89,20 @@ def train_on(spec: RunSpec, dataset: Dataset, earlier: History | None) -> Histor
 
 
 def _check_goes_on(trained: History, spec: RunSpec, widths: tuple[int, ...]) -> None:
-    """Refuse to train a network on that is not of this shape and kind of feedback (InputError)."""
-    before = (trained.weights[0].shape[0], *(matrix.shape[1] for matrix in trained.weights))
-    if before != widths:
+    """Refuse to train on a network of another shape, feedback or optimizer (InputError)."""
+    shape = (trained.weights[0].shape[0], *(matrix.shape[1] for matrix in trained.weights))
+    if shape != widths:
         raise InputError(
             f"hidden: training cannot go on with layers of {widths} units, the network has "
-            f"{before}: keep its inputs, layers and classes, or train a new one"
+            f"{shape}: keep its inputs, layers and classes, or train a new one"
         )
-    if trained.spec.feedback != spec.feedback:
-        raise InputError(
-            f"feedback: training cannot go on with {spec.feedback!r} feedback, the network has "
-            f"{trained.spec.feedback!r}: keep it, or train a new one"
-        )
+    for name in ("feedback", "optimizer"):
+        before, now = getattr(trained.spec, name), getattr(spec, name)
+        if before != now:
+            raise InputError(
+                f"{name}: training cannot go on with {name} {now!r}, the network has {before!r}: "
+                "keep it, or train a new one"
+            )
 
 
 def _check_kinds(spec: Any, dataset: Any, initial: Any) -> None:

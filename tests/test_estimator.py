@@ -292,10 +292,11 @@ def test_a_warm_start_with_other_inputs_is_refused(iris: Any, before: bool) -> N
         made.set_params(fit_intercept=not before).fit(*iris)
 
 
-def test_a_warm_start_with_other_feedback_is_refused(iris: Any) -> None:
+@pytest.mark.parametrize(("name", "value"), [("feedback", "fixed"), ("optimizer", "adam")])
+def test_a_warm_start_of_another_kind_is_refused(iris: Any, name: str, value: str) -> None:
     made = QAgrelClassifier(max_epochs=1, warm_start=True).fit(*iris)
-    with pytest.raises(InputError, match="feedback: training cannot go on with 'fixed'"):
-        made.set_params(feedback="fixed").fit(*iris)
+    with pytest.raises(InputError, match=f"{name}: training cannot go on with {name} '{value}'"):
+        made.set_params(**{name: value}).fit(*iris)
 
 
 def test_predictions_are_those_of_what_was_fitted(iris: Any) -> None:

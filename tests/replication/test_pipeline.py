@@ -104,3 +104,13 @@ def test_no_command_of_the_pipeline_takes_a_text_of_params_unquoted() -> None:
         assert not any(f"${{item.{key}}}" in stage["cmd"] for key in keys), stage["cmd"]
         literal = {"${item}", *(f"${{item.{key}}}" for key in stage.get("matrix", {}))}
         assert set(re.findall(r"\$\{[^}]*\}", stage["cmd"])) <= literal
+
+
+def test_what_goes_beyond_the_paper_hangs_on_the_same_kernels() -> None:
+    """Both fingerprints are of the same sources, as every module of the kernels is one."""
+    paper, beyond = (
+        yaml.safe_load((ROOT / name).read_text())["stages"]["fingerprint"]["deps"]
+        for name in ("dvc.yaml", "beyond/dvc.yaml")
+    )
+    kernels = {f"qagrel/kernels/{path.name}" for path in (ROOT / "qagrel/kernels").glob("*.py")}
+    assert kernels <= set(paper) == set(beyond)
