@@ -121,7 +121,7 @@ def section(
     parts = [
         f"({claim['id']})=\n## {claim['claim']}",
         badge(claim["verdict"]),
-        told(discussion, claim["verdict"], ours.get("values") or [], {**terms, **_counts(ours)}),
+        told(discussion, claim["verdict"], ours, terms),
     ]
     if where := paper.pop("where", None):
         parts.append(f"**Where in the paper.** {where}.")
@@ -183,14 +183,14 @@ def _check(check: Mapping[str, Any] | None) -> tuple[str, str, str]:
 def told(
     discussion: Mapping[str, Any],
     verdict: str,
-    values: list[dict[str, Any]],
+    ours: Mapping[str, Any],
     terms: Mapping[str, str],
 ) -> str:
-    """What the report says of a claim under its verdict, from Typst's markup.
+    """What the report says of a claim under its verdict, from Typst's markup and what we found.
 
     Nothing where the text has markup that is not known here: then the report has it alone.
     """
-    digits = discussion.get("digits")
+    digits, values = discussion.get("digits"), ours.get("values") or []
     by_name = {value.get("name"): value for value in values}
 
     def written(value: Any) -> str:
@@ -211,6 +211,6 @@ def told(
     known = sorted(value["value"] for value in values if value.get("value") is not None)
     ends = dict.fromkeys(map(written, (known[0], known[-1]))) if known else ["not defined"]
     text = text.replace("#span", " to ".join(ends))
-    for term, written_out in terms.items():
+    for term, written_out in {**terms, **_counts(ours)}.items():
         text = text.replace(f"#{term}", written_out)
     return "" if re.search(r"#\w|\$", text) else text

@@ -51,10 +51,12 @@ def test_what_the_report_says_has_the_claims_own_numbers() -> None:
     ]
     text = {"digits": 2, "differs": 'It is #v("a"), all in all #span.'}
     assert (
-        claims.told(text, "differs", values, {})
+        claims.told(text, "differs", {"values": values}, {})
         == "It is −0.28 [−0.39, −0.17], all in all −0.28 to 1.00."
     )
-    assert claims.told({"digits": 2, "differs": "#unknown(1)"}, "differs", values, {}) == ""
+    counted = {"digits": 2, "differs": 'In #n("n_seen") of them.'}
+    assert claims.told(counted, "differs", {"n_seen": 3}, {}) == "In 3 of them."
+    assert claims.told({"digits": 2, "differs": "#unknown(1)"}, "differs", {}, {}) == ""
 
 
 def test_every_verdict_of_the_report_can_be_told() -> None:
@@ -64,9 +66,9 @@ def test_every_verdict_of_the_report_can_be_told() -> None:
     found = json.loads((folder / "claims.json").read_text())
     terms = claims.further_terms(folder, found)
     for claim in found:
-        texts, values = discussion[claim["id"]], claim["ours"]["values"]
+        texts = discussion[claim["id"]]
         if texts.get(claim["verdict"]):
-            assert claims.told(texts, claim["verdict"], values, terms), claim["id"]
+            assert claims.told(texts, claim["verdict"], claim["ours"], terms), claim["id"]
 
 
 def test_meanings_of_parameters_come_to_stand_below_their_names() -> None:
