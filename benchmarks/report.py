@@ -32,7 +32,7 @@ def tables(results: dict[str, Any]) -> str:
         ),
         "Compiled for AVX2: times as fast as the kernels of the last release",
         avx2_part(results["avx2"]),
-        "What the parts of the kernels bring: times the seconds without one of them",
+        "What the parts of the kernels bring: seconds without a part over seconds with all of them",
         table(("network", "part", "ratio"), part_rows(results)),
         "Other measures",
         table(("measure", "here", "target", "reached"), other_rows(results)),
