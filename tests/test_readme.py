@@ -214,3 +214,13 @@ def test_the_ratios_told_are_those_of_the_results() -> None:
     for (measure, _), line in lines.items():
         if measure in {"validation 97 %", "validation 98 %", "validation 99 %"}:
             assert float(line["high"]) < 1
+    best = re.search(r"and ([\d.]+) times those .*? to 98 and 99 %", readme)
+    path_of = csv.DictReader(path.read_text().splitlines())
+    own = {
+        f"{float(line['ratio']):.1f}"
+        for line in path_of
+        if (line["rates"], line["loss"]) == ("own best", "cross-entropy")
+        and line["measure"] in {"validation 98 %", "validation 99 %"}
+    }
+    assert best is not None
+    assert {best[1]} == own
