@@ -201,11 +201,8 @@ def test_no_number_is_left_to_be_filled_in(document: str) -> None:
 def test_the_ratios_told_are_those_of_the_results() -> None:
     readme = " ".join((ROOT / "README.md").read_text().split())
     path = ROOT / "results" / "mnist" / "epochs_by_measure.csv"
-    lines = {
-        (line["measure"], line["loss"]): line
-        for line in csv.DictReader(path.read_text().splitlines())
-        if line["rates"] == "both"
-    }
+    table = list(csv.DictReader(path.read_text().splitlines()))
+    lines = {(line["measure"], line["loss"]): line for line in table if line["rates"] == "both"}
     told = re.search(r"takes ([\d.]+) times the epochs .*? and at most ([\d.]+) times", readme)
     cross, squared = (lines["stop", loss] for loss in ("cross-entropy", "squared-error"))
     assert told is not None
@@ -215,10 +212,9 @@ def test_the_ratios_told_are_those_of_the_results() -> None:
         if measure in {"validation 97 %", "validation 98 %", "validation 99 %"}:
             assert float(line["high"]) < 1
     best = re.search(r"and ([\d.]+) times those .*? to 98 and 99 %", readme)
-    path_of = csv.DictReader(path.read_text().splitlines())
     own = {
         f"{float(line['ratio']):.1f}"
-        for line in path_of
+        for line in table
         if (line["rates"], line["loss"]) == ("own best", "cross-entropy")
         and line["measure"] in {"validation 98 %", "validation 99 %"}
     }

@@ -161,7 +161,8 @@ def receptive_fields(
     colours = mpl.colormaps[SIGNED].with_extremes(bad=BORDER)
     for axes, letter, (row, weights) in zip(panels, "abcdefgh", fields.items(), strict=False):
         pictures = mosaic(weights.astype(float).reshape(-1, height, width), FIELD_COLUMNS)
-        look: Any = {"vmin": -bound, "vmax": bound, "interpolation": "nearest"}
+        # "none" keeps a picture's own pixels in a PDF, where "nearest" multiplies them
+        look: Any = {"vmin": -bound, "vmax": bound, "interpolation": "none"}
         image = axes.imshow(pictures, cmap=colours, **look)
         axes.set_axis_off()
         kind = f"{RULE_NAMES[row.rule]}, {row.feedback}"
