@@ -54,7 +54,6 @@ VALUE_LOOKS: dict[str, tuple[str, str, str]] = {  # a column: its name, colour a
 }
 FIELD_COLUMNS = 4
 BORDER = "#bfbfbf"  # between receptive fields
-SHARP = 200  # pixels in the width of a panel of them, at the least
 
 
 # --- Fig. 7: alignment of feedback ----------------------------------------------------------
@@ -162,8 +161,7 @@ def receptive_fields(
     colours = mpl.colormaps[SIGNED].with_extremes(bad=BORDER)
     for axes, letter, (row, weights) in zip(panels, "abcdefgh", fields.items(), strict=False):
         pictures = mosaic(weights.astype(float).reshape(-1, height, width), FIELD_COLUMNS)
-        times = -(-SHARP // pictures.shape[1])  # viewers smooth pixels that are few
-        pictures = pictures.repeat(times, axis=0).repeat(times, axis=1)
+        # "none" keeps a picture's own pixels in a PDF, where "nearest" multiplies them
         look: Any = {"vmin": -bound, "vmax": bound, "interpolation": "none"}
         image = axes.imshow(pictures, cmap=colours, **look)
         axes.set_axis_off()
