@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from qagrel.replication.beyond import QUANTITIES
+
 from .claims import badge
 from .markdown import interval, number, table
 
@@ -18,13 +20,19 @@ HEAD = """# Beyond the paper
 Questions that the paper leaves open, by the same code. Nothing of it counts for the replication.
 What we predicted was written down before the runs:
 [`predictions.yaml`](../../beyond/predictions.yaml) as it is here was committed on {date}
-({commit}), and neither runs nor verdicts are made for another file. A prediction is *held* where
-its number is significantly within bounds that were set then, *contradicted* where it is
-significantly outside, and else *inconclusive*; all of them are one family (Holm).
+({commit}), and neither runs nor verdicts are made for another file, nor for other runs. A
+prediction is *held* where its number is significantly within bounds that were set then,
+*contradicted* where it is significantly outside, and else *inconclusive*; all {n} are one family
+(Holm), in which the smallest p has to be below {least:.2g} before it is corrected. Intervals are
+without that correction.
 
 ```sh
 make beyond
 ```
+
+trains all networks that it takes, which is some hours of two cores, and goes on where it was
+stopped. [Another network, exploration or feedback](../howto/options.md) tells how to run one
+question, or to ask one of your own.
 """
 
 
@@ -33,8 +41,9 @@ def page(root: Path) -> str:
     said = yaml.safe_load((root / "beyond" / "predictions.yaml").read_text(encoding="utf-8"))
     known = yaml.safe_load((root / "beyond" / "registered.yaml").read_text(encoding="utf-8"))
     results = root / "results" / "beyond"
-    verdicts = _verdicts(results / "verdicts.json")
+    verdicts = {each["id"]: each for each in _read(results / "verdicts.json", [])}
     predictions = [{**verdicts.get(each["id"], {}), **each} for each in said["predictions"]]
+    answers = _read(results / "answers.json", {})
     overview = table(
         ("prediction", "verdict"),
         (
@@ -42,16 +51,19 @@ def page(root: Path) -> str:
             for each in predictions
         ),
     )
-    parts = [HEAD.format(date=known["date"], commit=known["commit"][:7]), overview]
+    n = len(predictions)
+    head = HEAD.format(date=known["date"], commit=known["commit"][:7], n=n, least=0.05 / n)
+    parts = [head, overview]
     for number_of, (name, question) in enumerate(said["questions"].items(), start=1):
         own = [each for each in predictions if each["question"] == name]
-        parts += [f"## {question.strip()}", *_figure(results, number_of), *map(_section, own)]
+        answer = [f"**In numbers.** {answers[name]}"] if name in answers else []
+        figure = _figure(results, number_of)
+        parts += [f"## {question.strip()}", *answer, *figure, *map(_section, own)]
     return "\n\n".join(parts) + "\n"
 
 
-def _verdicts(path: Path) -> dict[str, dict[str, Any]]:
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    return {each["id"]: each for each in found}
+def _read(path: Path, otherwise: Any) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else otherwise
 
 
 def _verdict(prediction: dict[str, Any]) -> str:
@@ -66,10 +78,9 @@ def _figure(results: Path, question: int) -> Iterator[str]:
 
 def _section(prediction: dict[str, Any]) -> str:
     measured = prediction["measured"]
-    runs = " ".join(f"{weight:+d} × `{run}`" for run, weight in measured["runs"].items())
     bounds = interval([prediction.get("above"), prediction.get("below")])
     lines = [
-        ("quantity", f"{measured['quantity']}: {runs}, study `{measured['study']}`"),
+        ("quantity", f"{measured['quantity']} of {_runs(prediction)}, study `{measured['study']}`"),
         ("to be held", f"{bounds}. {prediction['threshold'].strip()}"),
     ]
     if prediction.get("value") is not None:
@@ -78,11 +89,25 @@ def _section(prediction: dict[str, Any]) -> str:
             (
                 "found",
                 f"{number(prediction['value'])} {found} {prediction['unit']}, "
-                f"{prediction['n_seeds']} seeds; p = {number(prediction['p_corrected'], 2)}",
+                f"{prediction['n_seeds']} seeds; corrected p = "
+                f"{number(prediction['p_corrected'], 2)}",
             )
         )
+    hindsight = prediction.get("hindsight")
+    later = f"\n\nIn hindsight: {' '.join(hindsight.split())}" if hindsight else ""
     return (
         f"({prediction['id']})=\n### {prediction['prediction'].strip()}\n\n"
         f"{badge(_verdict(prediction))}\n\n{table(('', ''), lines)}\n\n"
-        f"Why we thought so: {' '.join(prediction['why'].split())}"
+        f"Why we thought so: {' '.join(prediction['why'].split())}{later}"
     )
+
+
+def _runs(prediction: dict[str, Any]) -> str:
+    """The runs that make the number: a difference, or a ratio."""
+    measured = prediction["measured"]
+    is_ratio = QUANTITIES[measured["quantity"]].log
+    more, less = (" × ", " / ") if is_ratio else (" + ", " − ")
+    signed = (
+        f"{less if weight < 0 else more}`{run}`" for run, weight in measured["runs"].items()
+    )
+    return "".join(signed).removeprefix(more)

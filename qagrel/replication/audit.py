@@ -30,6 +30,7 @@ DERIVED = (
     *("readings.csv", "conclusions.csv", "conclusions_before.csv", "epochs_by_measure.csv"),
     *("stopping.csv", "stopping_ratios.csv", "finishing.csv", "claims.json"),
 )
+DERIVED_BEYOND = ("verdicts.json", "answers.json")
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def audit_statistics(
             results.write_statistics(fresh, params, profile, paper_folder)
         else:
             beyond.write_verdicts(fresh, profile)
-        derived = DERIVED if profile.predictions is None else ("verdicts.json",)
+        derived = DERIVED if profile.predictions is None else DERIVED_BEYOND
         metrics = {path.name for at in (folder, fresh) for path in at.glob("metrics/*.json")}
         return [
             Difference(name, None, "bytes", "as it stands", "another content")

@@ -6,7 +6,8 @@ All their numbers live in `params.yaml`; a profile is a data set with what its s
 import itertools
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -135,6 +136,17 @@ def check_name(name: str, known: Iterable[str], kind: str) -> None:
         raise InputError(f"{kind}: {name!r} is not one of {', '.join(names)}{nearest(name, names)}")
 
 
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """A context in which what a model refuses of a file is told by its file and place."""
+    try:
+        yield
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "the whole file"
+        raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
+
+
 def read_params(path: str | os.PathLike[str] = PARAMS) -> Params:
     """Read and check `params.yaml`; every run of every profile must make a RunSpec.
 
@@ -149,12 +161,8 @@ def read_params(path: str | os.PathLike[str] = PARAMS) -> Params:
             f"there is no {PARAMS} in this folder: the command works in the folder of a clone of "
             "the project, so go there first"
         )
-    try:
+    with naming(path):
         params = Params.model_validate(store.read_yaml(path))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "the whole file"
-        raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None
     if twice := [row for row in params.all_rows if params.all_rows.count(row) > 1]:
         raise InputError(f"{path}: rows: {twice[0]!r} is listed twice: remove one")
     for row in params.receptive_fields.rows:

@@ -44,7 +44,7 @@ def build_report(profile_name: str) -> Path:
         inputs["protocol"] = json.dumps(_protocol(profile, params.rows[0]))
         pdf = _compile("report.typ", folder, inputs)
     else:
-        inputs["studies"] = json.dumps(_studies(profile))
+        inputs["studies"] = json.dumps(studies_made(profile, folder))
         pdf = _compile("beyond.typ", folder, inputs, Path(profile.predictions))
     path = folder / "report.pdf"
     store.write_bytes(path, pdf)
@@ -65,11 +65,12 @@ def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
     ]
 
 
-def _studies(profile: Profile) -> list[dict[str, Any]]:
-    """The studies of a profile, in their order: name, n_seeds, n_runs (of different settings)."""
+def studies_made(profile: Profile, folder: Path) -> list[dict[str, Any]]:
+    """The studies of a profile that were made: name, n_seeds, n_runs (of different settings)."""
     return [
         {"name": name, "n_seeds": study.n_seeds, "n_runs": len(study.runs)}
         for name, study in profile.studies.items()
+        if (folder / "studies" / f"{name}-summary.csv").exists()
     ]
 
 

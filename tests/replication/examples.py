@@ -58,7 +58,9 @@ def beyond_results(folder: Path, n_seeds: int = 3) -> None:
         if measured:
             store.write_csv(folder / "studies" / f"{name}-measured.csv", pd.DataFrame(measured))
     read = beyond.read_predictions(ROOT / str(profile.predictions), profile)
-    store.write_json(folder / "verdicts.json", beyond.judge(read.predictions, folder))
+    verdicts = [{**each, "hindsight": None} for each in beyond.judge(read.predictions, folder)]
+    store.write_json(folder / "verdicts.json", verdicts)
+    store.write_json(folder / "answers.json", beyond.answers(folder))
 
 
 def seeds(

@@ -413,7 +413,7 @@ def test_there_is_one_for_each_figure_the_table_and_what_goes_beyond() -> None:
 
 
 OF_RUNS = {  # notebooks on committed runs, and what there is to choose
-    "beyond_1_optimism": {"quantities"},
+    "beyond_1_optimism": {"study"},
     "beyond_2_depth": {"layers_shown"},
     "beyond_3_activations": {"benchmark"},
     "beyond_4_distortions": {"rule"},
@@ -450,7 +450,7 @@ def test_identifiers_of_cells_tell_their_place(name: str) -> None:
 TRAINED = {"hidden": [12], "max_epochs": 4, "batch_size": 100, "seed": 1, "learning_rate": 0.4}
 ROW = "q-agrel_fixed_300_0.1"
 GIVEN: dict[str, dict[str, Any]] = {
-    "beyond_1_optimism": {"quantities": "found"},
+    "beyond_1_optimism": {"study": "narrow"},
     "beyond_2_depth": {"layers_shown": [1, 6]},
     "beyond_3_activations": {"benchmark": False},
     "beyond_4_distortions": {"rule": "q-agrel"},
@@ -542,7 +542,7 @@ def test_a_notebook_asks_shows_and_suggests_and_its_text_has_no_number_typed(nam
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("beyond_1_optimism", {"quantities": "all"}, "quantities: 'all' is not one of both, "),
+        ("beyond_1_optimism", {"study": "wide"}, "study: 'wide' is not one of optimism, narrow, "),
         ("fig2_local_information", {"unit": 9}, "unit: the first hidden layer has 3 units"),
         ("fig8_receptive_fields", {"scale": -1.0}, "scale: -1 is not the size of a weight"),
         ("finding_classes", {"widths": [7]}, r"widths: \[7\] are not all among 30, 300"),

@@ -103,6 +103,17 @@ def test_one_family_of_all_predictions_is_corrected(write: Write) -> None:
     assert crowd[0]["p_corrected"] == pytest.approx(3 * alone[0]["p"], rel=1e-4)
 
 
+def test_a_run_that_diverged_has_saved_no_epochs(write: Write) -> None:
+    folder = write("made-up", "n_epochs", {"new": [50, 60, 70]})
+    path = folder / "studies" / "made-up-summary.csv"
+    table = store.read_csv(path).astype(object)
+    table.loc[0, ["n_epochs", "test_accuracy", "status", "diverged_at"]] = [3, None, "diverged", 3]
+    store.write_csv(path, table)
+    assert beyond.values(folder, "made-up", "epochs")["value"].tolist() == pytest.approx(
+        [70, 60, 70]
+    )
+
+
 def test_epochs_are_compared_as_ratios(write: Write) -> None:
     runs = {"new": [50, 55, 44, 61, 50], "old": [100, 111, 90, 120, 101]}
     folder = write("made-up", "n_epochs", runs)
@@ -192,12 +203,13 @@ def content() -> dict[str, Any]:
     }
 
 
-def registered(folder: Path, content: dict[str, Any]) -> Path:
-    """The file of predictions, and the one beside it that has its hash."""
+def registered(folder: Path, content: dict[str, Any], profile: Profile) -> Path:
+    """The file of predictions, and the one beside it that has its hash and that of the runs."""
     path = folder / "predictions.yaml"
     path.write_text(yaml.safe_dump(content))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     noted = {"commit": "0" * 40, "date": "today", "sha256": sha256}
+    noted["runs_sha256"] = beyond.runs_sha256(profile)
     (folder / "registered.yaml").write_text(yaml.safe_dump(noted))
     return path
 
@@ -218,7 +230,7 @@ def test_every_study_decides_a_prediction(profile: Profile) -> None:
 def test_what_was_changed_later_is_no_prediction(
     tmp_path: Path, profile: Profile, content: dict[str, Any]
 ) -> None:
-    path = registered(tmp_path, content)
+    path = registered(tmp_path, content, profile)
     beyond.read_predictions(path, profile)
     path.write_text(path.read_text() + "\n")
     with pytest.raises(InputError, match="is not as it was committed in 0000"):
@@ -247,7 +259,29 @@ def test_a_prediction_that_cannot_be_tested_is_refused(
         else:
             prediction[name] = value
     with pytest.raises(InputError, match=said):
-        beyond.read_predictions(registered(tmp_path, content), profile)
+        beyond.read_predictions(registered(tmp_path, content, profile), profile)
+
+
+def test_other_runs_decide_nothing(
+    tmp_path: Path, profile: Profile, content: dict[str, Any]
+) -> None:
+    path = registered(tmp_path, content, profile)
+    more = profile.model_copy(update={"n_seeds": profile.n_seeds + 1})
+    with pytest.raises(InputError, match="are not those that were registered in 0000"):
+        beyond.read_predictions(path, more)
+
+
+def test_hindsight_is_about_predictions_that_there_are(
+    tmp_path: Path, profile: Profile, content: dict[str, Any]
+) -> None:
+    path = registered(tmp_path, content, profile)
+    made = beyond.read_predictions(path, profile).predictions
+    assert beyond.read_hindsight(path, made) == {}
+    (tmp_path / "hindsight.yaml").write_text("one: It was otherwise.\n")
+    assert beyond.read_hindsight(path, made) == {"one": "It was otherwise."}
+    (tmp_path / "hindsight.yaml").write_text("ome: It was otherwise.\n")
+    with pytest.raises(InputError, match="prediction: 'ome' is not one of one; did you mean"):
+        beyond.read_hindsight(path, made)
 
 
 def test_an_identifier_stands_once(
@@ -255,4 +289,4 @@ def test_an_identifier_stands_once(
 ) -> None:
     content["predictions"] += copy.deepcopy(content["predictions"])
     with pytest.raises(InputError, match="one: it is there twice"):
-        beyond.read_predictions(registered(tmp_path, content), profile)
+        beyond.read_predictions(registered(tmp_path, content, profile), profile)

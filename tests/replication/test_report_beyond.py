@@ -54,6 +54,17 @@ def test_it_has_words_for_every_verdict(project: Path, verdict: str) -> None:
     assert report.build_report("beyond").read_bytes().startswith(b"%PDF-")
 
 
+def test_it_counts_the_studies_that_were_made(project: Path) -> None:
+    profile = read_params().profile("beyond")
+    folder = project / FOLDER
+    assert {each["name"] for each in report.studies_made(profile, folder)} == set(profile.studies)
+    (folder / "studies" / "depth-summary.csv").unlink()
+    commands.write_statistics("beyond")
+    assert "depth" not in {each["name"] for each in report.studies_made(profile, folder)}
+    assert "depth" not in json.loads((folder / "answers.json").read_text())
+    assert report.build_report("beyond").read_bytes().startswith(b"%PDF-")
+
+
 @pytest.mark.parametrize(
     "name", ["beyond/predictions.yaml", f"{FOLDER}/verdicts.json", "CITATION.cff"]
 )
@@ -64,12 +75,14 @@ def test_what_it_is_made_of_is_named_where_it_is_missing(project: Path, name: st
 
 
 def test_verdicts_are_written_for_a_profile_with_predictions(project: Path) -> None:
-    path = project / FOLDER / "verdicts.json"
-    before = path.read_bytes()
-    path.unlink()
+    (project / "beyond" / "hindsight.yaml").unlink(missing_ok=True)  # of what was made up nothing
+    paths = [project / FOLDER / name for name in ("verdicts.json", "answers.json")]
+    before = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.unlink()
     records = commands.write_statistics("beyond")
-    assert path.read_bytes() == before
-    assert [record["id"] for record in records] == [each["id"] for each in json.loads(before)]
+    assert [path.read_bytes() for path in paths] == before
+    assert [record["id"] for record in records] == [each["id"] for each in json.loads(before[0])]
 
 
 def test_an_audit_makes_verdicts_again_and_compares_files_with_their_own_lock(
@@ -77,6 +90,7 @@ def test_an_audit_makes_verdicts_again_and_compares_files_with_their_own_lock(
 ) -> None:
     params = read_params()
     given = (project / FOLDER, params, params.profile("beyond"), project / "paper")
+    commands.write_statistics("beyond")
     assert audit.audit_statistics(*given) == []
     path = project / FOLDER / "verdicts.json"
     path.write_text(path.read_text().replace("inconclusive", "held", 1))

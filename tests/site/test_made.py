@@ -57,7 +57,7 @@ def test_predictions_are_shown_before_and_after_their_runs(tmp_path: Path) -> No
     (tmp_path / "results" / "beyond" / "verdicts.json").write_text(json.dumps([verdict]))
     after = beyond.page(tmp_path)
     assert after.count(">contradicted<") == 2
-    assert "| found | 1.25 [1, 1.5] classes, 10 seeds; p = 0.003 |" in after
+    assert "| found | 1.25 [1, 1.5] classes, 10 seeds; corrected p = 0.003 |" in after
 
 
 def test_what_the_report_says_has_the_claims_own_numbers() -> None:

@@ -6,36 +6,41 @@ significantly outside, and else *inconclusive*; all predictions are one family (
 included whose runs were not made.
 
 One subject a file: `quantities` (a number a run and seed), `predictions` (read and checked),
-`verdicts` (on each).
+`verdicts` (on each), `answers` (to the questions, in numbers), `telling` (all that, in notebooks)
+and `naming` (of settings).
 """
 
+from qagrel.replication.beyond.answers import answers, trial_ratios
 from qagrel.replication.beyond.predictions import (
+    HINDSIGHT,
     REGISTERED,
     Measured,
     Prediction,
     Predictions,
+    read_hindsight,
     read_predictions,
+    runs_sha256,
 )
-from qagrel.replication.beyond.quantities import QUANTITIES, values
-from qagrel.replication.beyond.verdicts import (
-    judge,
-    summary_lines,
-    values_by_seed,
-    verdict_lines,
-    write_verdicts,
-)
+from qagrel.replication.beyond.quantities import QUANTITIES, geometric, values
+from qagrel.replication.beyond.telling import seen
+from qagrel.replication.beyond.verdicts import judge, values_by_seed, write_verdicts
 
 __all__ = [
+    "HINDSIGHT",
     "QUANTITIES",
     "REGISTERED",
     "Measured",
     "Prediction",
     "Predictions",
+    "answers",
+    "geometric",
     "judge",
+    "read_hindsight",
     "read_predictions",
-    "summary_lines",
+    "runs_sha256",
+    "seen",
+    "trial_ratios",
     "values",
     "values_by_seed",
-    "verdict_lines",
     "write_verdicts",
 ]

@@ -1,23 +1,27 @@
 """What was predicted: read, checked, and held against the commit that it was registered in."""
 
 import hashlib
+import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from qagrel import store
 from qagrel.errors import InputError
 from qagrel.replication.beyond.quantities import QUANTITIES
-from qagrel.replication.experiments import Profile, check_name
+from qagrel.replication.experiments import Profile, check_name, naming
 from qagrel.replication.statistics import Check, Moments, contrast
 
-REGISTERED = "registered.yaml"  # beside the predictions: when they were first committed
+REGISTERED = "registered.yaml"  # beside the predictions: when they were committed as they stand
+HINDSIGHT = "hindsight.yaml"  # beside them too, and written later: why some failed
 
 Text = Annotated[str, Field(min_length=1)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -75,13 +79,17 @@ class Predictions(BaseModel):
 
 
 class Registered(BaseModel):
-    """Where and when the predictions were first committed, and the hash of their file."""
+    """Where and when the predictions were committed as they stand.
+
+    With the hash of their file, and that of the runs that are to decide them.
+    """
 
     model_config = STRICT
 
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     date: Text
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
+    runs_sha256: Sha256
 
 
 def read_predictions(path: Path, profile: Profile) -> Predictions:
@@ -91,15 +99,21 @@ def read_predictions(path: Path, profile: Profile) -> Predictions:
     ------
     InputError
         When it is no such file; when a prediction is about a question, study, run or quantity that
-        there is not, or one identifier stands twice; or when the file is another than that whose
-        hash stands beside it, in ``registered.yaml``.
+        there is not, or one identifier stands twice; or when the file, or the runs of the profile,
+        are others than those whose hashes stand beside it, in ``registered.yaml``.
     """
     read: Predictions = _validated(path, Predictions)
     registered: Registered = _validated(path.with_name(REGISTERED), Registered)
-    if hashlib.sha256(store.read_bytes(path)).hexdigest() != registered.sha256:
+    if (found := hashlib.sha256(store.read_bytes(path)).hexdigest()) != registered.sha256:
         raise InputError(
-            f"{path} is not as it was committed in {registered.commit}: restore it, since what is "
-            "changed once there are results is no prediction"
+            f"{path} is not as it was committed in {registered.commit} (its hash is {found}): "
+            "restore it, since what is changed once there are results is no prediction"
+        )
+    if (found := runs_sha256(profile)) != registered.runs_sha256:
+        raise InputError(
+            f"params.yaml: the runs of the profile with {path} are not those that were registered "
+            f"in {registered.commit} (their hash is {found}): restore them, and ask what is new in "
+            "another profile"
         )
     ids = [prediction.id for prediction in read.predictions]
     for prediction in read.predictions:
@@ -114,10 +128,27 @@ def read_predictions(path: Path, profile: Profile) -> Predictions:
     return read
 
 
+def runs_sha256(profile: Profile) -> str:
+    """The hash of all that a profile says of its runs: their fields and their numbers of seeds."""
+    said = profile.model_dump(mode="json", exclude={"predictions"})
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def read_hindsight(path: Path, predictions: Sequence[Prediction]) -> dict[str, str]:
+    """Why predictions failed, as it was seen later, by identifier; nothing where nobody said.
+
+    It stands in ``hindsight.yaml`` beside the file of predictions.  InputError where it is about
+    a prediction that there is not.
+    """
+    path = path.with_name(HINDSIGHT)
+    if not path.exists():
+        return {}
+    said: dict[str, str] = _validated(path, RootModel[dict[str, Text]]).root
+    for name in said:
+        check_name(name, [each.id for each in predictions], f"{path}: prediction")
+    return said
+
+
 def _validated(path: Path, kind: type[BaseModel]) -> Any:
-    try:
+    with naming(path):
         return kind.model_validate(store.read_yaml(path))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "the whole file"
-        raise InputError(f"{path}: {where}: {fault['msg'].lower()}") from None

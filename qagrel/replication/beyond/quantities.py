@@ -1,7 +1,7 @@
 """What a run comes to: one number a run and seed, which predictions are about."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,9 +25,13 @@ def _accuracy(folder: Path, study: str) -> pd.DataFrame:
 
 
 def _epochs(folder: Path, study: str) -> pd.DataFrame:
-    """Epochs until the stopping rule, as logarithms; a run that was cut off counts as it is."""
+    """Epochs until the stopping rule, as logarithms; a run that was cut off counts as it is.
+
+    One that diverged counts with the most epochs of any run.
+    """
     _, lines = results.read_study(folder, study)
-    return lines[["run", "seed"]].assign(value=np.log(lines["n_epochs"]))
+    epochs = lines["n_epochs"].where(lines["status"] != "diverged", lines["n_epochs"].max())
+    return lines[["run", "seed"]].assign(value=np.log(epochs))
 
 
 def _found(folder: Path, study: str) -> pd.DataFrame:
@@ -49,31 +53,67 @@ def _finding(folder: Path, study: str) -> pd.DataFrame:
 
 
 def _trials(folder: Path, study: str) -> pd.DataFrame:
-    """Trials until `SHARE` of the latest ones are right, as logarithms.
+    """Trials until `SHARE` of the latest ones are right, as logarithms (see `trials_by_share`)."""
+    table = trials_by_share(folder, study)
+    table = table[table["share"] == SHARE]
+    return table[["run", "seed"]].assign(value=np.log(table["value"]))
+
+
+def trials_by_share(folder: Path, study: str) -> pd.DataFrame:
+    """Trials until a share of the latest ones is right: columns run, seed, share, value.
 
     Where that never was, the last trial by which any run had got so far.
     """
     measured = results.read_measured(folder, study)
-    measured = measured[measured["share"] == SHARE]
-    values = np.log(measured["trials"].fillna(measured["trials"].max()))
-    return measured[["run", "seed"]].assign(value=values)
+    last = measured.groupby("share")["trials"].transform("max")
+    return measured[["run", "seed", "share"]].assign(value=measured["trials"].fillna(last))
+
+
+def geometric(values: Iterable[float]) -> float:
+    """The geometric mean of numbers that are compared as ratios."""
+    return float(np.exp(np.log(np.array(list(values))).mean()))
 
 
 class Quantity(NamedTuple):
-    """What is compared: how it is read, its unit, that of differences, and if these are ratios."""
+    """What is compared: how it is read, its name, its unit, that of differences, and its digits.
+
+    Where `log` is set, differences are ratios, and means are geometric.
+    """
 
     read: Callable[[Path, str], pd.DataFrame]
+    name: str
     unit: str
     difference: str
+    digits: int
     log: bool = False
+
+    def mean(self, values: Iterable[float]) -> float:
+        """The mean of numbers as they are (not of logarithms)."""
+        return geometric(values) if self.log else float(np.mean(list(values)))
 
 
 QUANTITIES = {
-    "accuracy": Quantity(_accuracy, "%", "points"),
-    "epochs": Quantity(_epochs, "epochs", "times the epochs", log=True),
-    "found": Quantity(_found, "classes", "classes"),
-    "finding": Quantity(_finding, "trials", "times the trials", log=True),
-    "trials": Quantity(_trials, "trials", "times the trials", log=True),
+    "accuracy": Quantity(_accuracy, "test accuracy (%)", "%", "points", 2),
+    "epochs": Quantity(
+        _epochs, "epochs until the stopping rule", "epochs", "times the epochs", 0, log=True
+    ),
+    "found": Quantity(_found, "classes found", "classes", "classes", 1),
+    "finding": Quantity(
+        _finding,
+        "trials until a class is found, mean over classes",
+        "trials",
+        "times the trials",
+        0,
+        log=True,
+    ),
+    "trials": Quantity(
+        _trials,
+        f"trials until {100 * SHARE:g} % are right",
+        "trials",
+        "times the trials",
+        0,
+        log=True,
+    ),
 }
 
 

@@ -1,17 +1,22 @@
-"""Verdicts on predictions, from the studies that were run, and how notebooks tell them."""
+"""Verdicts on predictions, from the studies that were run."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from qagrel import store
-from qagrel.replication.beyond.predictions import Measured, Prediction, read_predictions
+from qagrel.replication.beyond.answers import answers
+from qagrel.replication.beyond.predictions import (
+    Measured,
+    Prediction,
+    read_hindsight,
+    read_predictions,
+)
 from qagrel.replication.beyond.quantities import QUANTITIES
 from qagrel.replication.experiments import Profile, check_name
-from qagrel.replication.statistics import Check, Moments, holm
+from qagrel.replication.statistics import Check, holm
 from qagrel.replication.statistics.estimates import plain
 
 ALPHA, CONFIDENCE = 0.05, 0.95
@@ -46,13 +51,7 @@ def values_by_seed(measured: Measured, folder: Path) -> pd.Series:
 
 def p_value(check: Check) -> float:
     """The two-sided test that decides between held and contradicted."""
-    return min(1.0, 2 * min(check.p_holds, _p_outside(check)))
-
-
-def _p_outside(check: Check) -> float:
-    """The one-sided test of a value outside the bounds, on the side that it is nearer to."""
-    estimate = check.estimate
-    return min(estimate.p_below(check.low), estimate.p_above(check.high))
+    return min(1.0, 2 * check.p_holds, check.p_fails)
 
 
 def _checked(prediction: Prediction, folder: Path) -> Check | None:
@@ -68,7 +67,7 @@ def _verdict(check: Check | None, p_corrected: float) -> str:
         return "not tested"
     if not p_corrected < ALPHA:
         return "inconclusive"
-    return "held" if check.p_holds < _p_outside(check) else "contradicted"
+    return "held" if 2 * check.p_holds < check.p_fails else "contradicted"
 
 
 def _record(
@@ -97,53 +96,18 @@ def _record(
 
 
 def write_verdicts(folder: Path, profile: Profile) -> list[dict[str, Any]]:
-    """Write ``verdicts.json``: the verdict on each prediction of a profile; returns them."""
+    """Write ``verdicts.json``, on each prediction of a profile, and ``answers.json``.
+
+    Returns the verdicts.
+    """
     assert profile.predictions is not None
     path = Path(profile.predictions)
-    verdicts = judge(read_predictions(path, profile).predictions, folder)
+    predictions = read_predictions(path, profile).predictions
+    hindsight = read_hindsight(path, predictions)
+    verdicts = [
+        {**verdict, "hindsight": hindsight.get(verdict["id"])}
+        for verdict in judge(predictions, folder)
+    ]
     store.write_json(folder / "verdicts.json", verdicts)
+    store.write_json(folder / "answers.json", answers(folder))
     return verdicts
-
-
-def summary_lines(table: pd.DataFrame, digits: int) -> list[str]:
-    """A table of Markdown: mean and standard deviation over seeds, a line a run of `values`."""
-    lines = ["| setting | mean | standard deviation | seeds |", "| --- | ---: | ---: | ---: |"]
-    for run, group in table.groupby("run", sort=False):
-        found = Moments.of(group["value"])
-        spread = "–" if math.isnan(found.std) else f"{found.std:,.{digits}f}"
-        lines.append(f"| {run} | {found.mean:,.{digits}f} | {spread} | {found.n} |")
-    return lines
-
-
-def verdict_lines(folder: Path, question: str) -> list[str]:
-    """What became of the predictions on a question, a line of Markdown each.
-
-    None where ``verdicts.json`` is not there, as of profiles without predictions.
-    """
-    path = folder / "verdicts.json"
-    if not path.exists():
-        return []
-    verdicts = [each for each in store.read_json(path) if each["question"] == question]
-    return [
-        f"- **{each['verdict']}**: {each['prediction']} Found: {_number(each)}; to be held, "
-        f"{_bounds(each)}; p = {_power(each['p_corrected'])}."
-        for each in verdicts
-    ]
-
-
-def _number(verdict: Mapping[str, Any]) -> str:
-    if verdict["value"] is None:
-        return "nothing yet"
-    value, low, high = (f"{verdict[name]:.2f}" for name in ("value", "low", "high"))
-    return f"{value} [{low}, {high}] {verdict['unit']}"
-
-
-def _bounds(verdict: Mapping[str, Any]) -> str:
-    parts = [
-        f"{name} {verdict[name]:g}" for name in ("above", "below") if verdict[name] is not None
-    ]
-    return " and ".join(parts)
-
-
-def _power(p: float | None) -> str:
-    return "–" if p is None else f"{p:.2g}"

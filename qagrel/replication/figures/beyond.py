@@ -1,7 +1,6 @@
 """Beyond the paper: a figure a question, from a number a run and seed (see `beyond.values`)."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from qagrel.replication.beyond.naming import named
+from qagrel.replication.beyond.quantities import QUANTITIES, Quantity, geometric
 from qagrel.replication.figures.style import (
     BLACK,
     BLUE,
@@ -37,34 +38,27 @@ NETWORK_LOOKS: dict[str, Look] = {  # by rule and feedback
     "q-agrel, fixed": ("Q-AGREL, fixed", PURPLE, "D", DASHED),
     "error-bp, symmetric": ("error-BP", VERMILLION, "s", (0, (5, 1.5))),
 }
-RATE_LOOKS: dict[str, Look] = {
-    "same": ("same rate, squared error", BLUE, "o", "-"),
-    "own": ("each rule's own rate and loss", VERMILLION, "s", (0, (5, 1.5))),
-}
-READABLE = {
-    **RULE_NAMES,
-    "relu": "ReLU",
-    "leaky-relu": "leaky ReLU",
-    "initial-q": "initial Q",
-    "sgd": "plain steps",
-    "adam": "Adam",
-    "affine": "distorted",
-}
-ACCURACY = "test accuracy (%)"
+RATES = {"same": "one rate and loss", "own": "each rule's own"}
+SHARE_LOOKS: list[tuple[str, str, Any]] = [  # by the share of right answers
+    (BLUE, "o", "-"),
+    (GREEN, "^", (0, (6, 1, 1, 1))),
+    (VERMILLION, "s", (0, (5, 1.5))),
+    (PURPLE, "D", DASHED),
+]
+ACCURACY = QUANTITIES["accuracy"].name
 
 
 class Settings(NamedTuple):
-    """A panel with a line a setting: its title, what is measured, and a number a run and seed.
+    """A panel with a line a setting: its title, and a number a run and seed of some quantity.
 
-    `rule` is that of runs whose names do not begin with one; `log` is for numbers of a wide range;
-    `marks` are values of others, by the text beside them.
+    `rule` is that of runs whose names do not begin with one; `marks` are values of others, by the
+    text beside them.
     """
 
     title: str
-    unit: str
     table: pd.DataFrame
+    quantity: Quantity
     rule: str = "q-agrel"
-    log: bool = False
     marks: Mapping[str, float] = {}
 
 
@@ -72,7 +66,8 @@ class Settings(NamedTuple):
 def settings(panels: Sequence[Settings]) -> Figure:
     """Every seed's number, a line a setting, and the mean over seeds: two panels beside each other.
 
-    Runs have the colour and marker of their rule.
+    Runs have the colour and marker of their rule.  Where ratios are compared, axes are logarithmic
+    and means geometric.
     """
     rows = [panels[i : i + 2] for i in range(0, len(panels), 2)]
     heights = [max(panel.table["run"].nunique() for panel in row) + 2.5 for row in rows]
@@ -91,7 +86,7 @@ def settings(panels: Sequence[Settings]) -> Figure:
 def setting_lines(axes: Axes, panel: Settings) -> None:
     """One panel of `settings`."""
     runs = list(dict.fromkeys(panel.table["run"]))
-    if panel.log:
+    if panel.quantity.log:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -104,7 +99,7 @@ def setting_lines(axes: Axes, panel: Settings) -> None:
         spread = np.linspace(-0.22, 0.22, len(numbers)) if len(numbers) > 1 else np.zeros(1)
         look: Any = {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "ls": ""}
         axes.plot(numbers, i + spread, **look, ms=2.5, alpha=0.6, mew=0)
-        axes.plot([numbers.mean()] * 2, [i - 0.36, i + 0.36], color=BLACK, lw=1.2)
+        axes.plot([panel.quantity.mean(numbers)] * 2, [i - 0.36, i + 0.36], color=BLACK, lw=1.2)
     for text, value in panel.marks.items():
         axes.axvline(value, color=GREY, lw=0.7, ls=DASHED, zorder=0)
         inside: Any = {"xytext": (2, -2), "textcoords": "offset points", "va": "top"}
@@ -115,7 +110,7 @@ def setting_lines(axes: Axes, panel: Settings) -> None:
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, low // 1 + 0.3), max(high, high // 1 + 0.7))
     axes.set_yticks(range(len(runs)), [named(run) for run in runs])
-    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel=panel.unit)
+    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel=panel.quantity.name)
     axes.tick_params(axis="y", length=0)
 
 
@@ -124,26 +119,23 @@ def whole(panel: Settings) -> bool:
     return bool((panel.table["value"] % 1 == 0).all())
 
 
-def named(run: str) -> str:
-    """A setting's name as a reader has it."""
-    run = run.replace(", none", "")
-    for code, name in READABLE.items():
-        run = re.sub(rf"(?<![\w-]){code}(?![\w-])", name, run)
-    return run
-
-
-def curve(axes: Axes, table: pd.DataFrame, look: Look, shift: float = 0.0) -> None:
+def curve(
+    axes: Axes, table: pd.DataFrame, look: Look, shift: float = 0.0, log: bool = False
+) -> None:
     """Numbers of all seeds over x, and a line through their means.
 
     Parameters
     ----------
     table : columns x, value.
     shift : of the points, so that those of several curves stand beside each other.
+    log : whether the values' axis is logarithmic, and the means geometric.
     """
     name, colour, marker, line = look
-    means = table.groupby("x")["value"].mean()
+    means = table.groupby("x")["value"].agg(geometric if log else "mean")
     axes.plot(table["x"] + shift, table["value"], marker, color=colour, ms=2, alpha=0.5, mew=0)
     axes.plot(means.index + shift, means, color=colour, ls=line, marker=marker, label=name)
+    if log:
+        axes.set_yscale("log")
 
 
 @styled
@@ -186,43 +178,40 @@ def depth(accuracies: pd.DataFrame) -> Figure:
 
 
 @styled
-def classes(trials: pd.DataFrame) -> Figure:
+def classes(trials: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
     """Trials until most answers are right, by the number of classes, and their ratio by rule.
 
     Parameters
     ----------
     trials : columns run, seed, value; runs are named ``classes, rule, same`` or ``own``.
+    ratios : columns rates, share, classes, seed, value (see `beyond.trial_ratios`).
     """
     parts = trials["run"].str.split(", ", expand=True)
     table = trials.assign(x=parts[0].astype(int), rule=parts[1], rates=parts[2])
-    looks = {name: look for name, look in RATE_LOOKS.items() if name in set(table["rates"])}
-    figure = new_figure(DOUBLE, 72 * MM)
-    *panels, last = figure.subplots(1, len(looks) + 1)
-    for axes, letter, (rates, look) in zip(panels, LETTERS, looks.items(), strict=False):
+    shown = [rates for rates in RATES if rates in set(table["rates"])]
+    figure = new_figure(DOUBLE, 110 * MM)
+    panels = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False)
+    numbers = sorted(table["x"].unique())
+    for i, (rates, (above, below)) in enumerate(zip(shown, panels.T, strict=True)):
         for rule, name in RULE_NAMES.items():
             own = table[(table["rates"] == rates) & (table["rule"] == rule)]
-            curve(axes, own, (name, RULE_COLOURS[rule], RULE_MARKERS[rule], "-"))
-        axes.set(yscale="log")
-        letter_panel(axes, letter, look[0])
-        by_rule = table[table["rates"] == rates].pivot(
-            index=["x", "seed"], columns="rule", values="value"
-        )
-        ratio = (by_rule["q-agrel"] / by_rule["error-bp"]).rename("value").reset_index()
-        curve(last, ratio, look)
-    for axes in panels[1:]:
-        axes.sharey(panels[0])
-    panels[0].set_ylabel("trials until 95 % are right")
-    numbers = sorted(table["x"].unique())
-    last.plot(numbers, [bits(n) for n in numbers], color=GREY, ls=":", label="ratio of bits told")
-    last.set(yscale="log", ylabel="trials, Q-AGREL / error-BP")
-    last.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    last.yaxis.set_major_formatter("{x:g}")
-    last.yaxis.set_minor_formatter("")
-    letter_panel(last, LETTERS[len(panels)], "ratio")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
-    figure.legend(*last.get_legend_handles_labels(), loc="outside lower right", ncols=3)
-    for axes in (*panels, last):
-        axes.set(xlabel="classes", xticks=numbers)
+            curve(above, own, (name, RULE_COLOURS[rule], RULE_MARKERS[rule], "-"), log=True)
+        letter_panel(above, LETTERS[i], RATES[rates])
+        of_rates = ratios[ratios["rates"] == rates]
+        for j, (share, own) in enumerate(of_rates.groupby("share")):
+            colour, marker, line = SHARE_LOOKS[j]
+            look = (f"{100 * float(str(share)):.0f} % right", colour, marker, line)
+            curve(below, own.assign(x=own["classes"]), look, 0.12 * (j - 1.5), log=True)
+        below.plot(numbers, [bits(n) for n in numbers], color=GREY, ls=":", label="bits told")
+        below.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        below.yaxis.set_major_formatter("{x:g}")
+        below.yaxis.set_minor_formatter("")
+        letter_panel(below, LETTERS[len(shown) + i], f"ratio, {RATES[rates]}")
+        below.set(xlabel="classes", xticks=numbers)
+    panels[0, 0].set_ylabel(QUANTITIES["trials"].name)
+    panels[1, 0].set_ylabel("trials, Q-AGREL / error-BP")
+    for row in panels:
+        row[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
 

@@ -8,8 +8,11 @@ import pytest
 from examples import beyond_results
 
 from qagrel.replication import beyond as results
+from qagrel.replication.beyond import naming
 from qagrel.replication.figures import beyond
 from qagrel.replication.figures.beyond import Settings
+
+ACCURACY = results.QUANTITIES["accuracy"]
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +26,10 @@ def test_every_seed_and_the_mean_stand_in_the_line_of_their_setting() -> None:
     table = pd.DataFrame(
         {"run": ["error-bp, sgd, none"] * 2 + ["initial-q 1"], "value": [90.0, 92.0, 80.0]}
     )
-    figure = beyond.settings([Settings("one", "accuracy", table, marks={"theirs": 85.0})])
+    figure = beyond.settings([Settings("one", table, ACCURACY, marks={"theirs": 85.0})])
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [
-        "error-BP, plain steps",
+        "error-BP, SGD",
         "initial Q 1",
     ]
     points, mean, single, *_ = axes.lines
@@ -41,9 +44,16 @@ def test_every_seed_and_the_mean_stand_in_the_line_of_their_setting() -> None:
 
 def test_settings_of_equal_whole_numbers_have_whole_ticks() -> None:
     table = pd.DataFrame({"run": ["a", "b"], "value": [10.0, 10.0]})
-    (axes,) = beyond.settings([Settings("one", "classes", table)]).axes
+    (axes,) = beyond.settings([Settings("one", table, results.QUANTITIES["found"])]).axes
     low, high = axes.get_xlim()
     assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [10]
+
+
+def test_means_of_what_is_compared_as_ratios_are_geometric() -> None:
+    table = pd.DataFrame({"run": ["a", "a"], "value": [100.0, 400.0]})
+    (axes,) = beyond.settings([Settings("one", table, results.QUANTITIES["epochs"])]).axes
+    assert axes.get_xscale() == "log"
+    assert list(axes.lines[1].get_xdata()) == pytest.approx([200.0, 200.0])
 
 
 @pytest.mark.parametrize(
@@ -53,11 +63,12 @@ def test_settings_of_equal_whole_numbers_have_whole_ticks() -> None:
         ("error-bp, relu", "error-BP, ReLU"),
         ("adam, affine", "Adam, distorted"),
         ("momentum, none", "momentum"),
+        ("neither", "the paper's rule"),
         ("300-100, tanh", "300-100, tanh"),
     ],
 )
 def test_settings_are_named_as_readers_have_them(code: str, name: str) -> None:
-    assert beyond.named(code) == name
+    assert naming.named(code) == name
 
 
 def test_depth_has_a_panel_a_range_and_the_deepest_networks(folder: Path) -> None:
@@ -78,11 +89,14 @@ def test_depth_of_one_depth_alone(folder: Path) -> None:
 
 def test_the_ratio_of_trials_is_by_seed(folder: Path) -> None:
     table = results.values(folder, "classes", "trials")
-    figure = beyond.classes(table)
-    points = figure.axes[-1].get_lines()[0]
+    figure = beyond.classes(table, results.trial_ratios(folder))
+    *_, same, own = figure.axes
+    points = same.get_lines()[4]  # of the third share, 95 %: each has seeds and a mean
     wide = table.pivot(index="seed", columns="run", values="value")
     expected = wide["2, q-agrel, same"] / wide["2, error-bp, same"]
     assert list(points.get_ydata())[: len(expected)] == pytest.approx(expected.tolist())
+    labels = [text.get_text() for text in own.get_legend().get_texts()]
+    assert labels == ["80 % right", "90 % right", "95 % right", "97 % right", "bits told"]
 
 
 def test_bits_of_a_teacher_over_those_of_a_reward() -> None:
