@@ -4,6 +4,8 @@ The gate of a unit (g of Eqs. 9, 11) is the derivative of its activation functio
 from its activity.
 """
 
+import math
+
 import numpy as np
 
 from qagrel.kernels.elementary import exp
@@ -20,6 +22,8 @@ def output(a, activation):
     a = np.float64(a)
     if activation == LEAKY_RELU:
         return a if a > 0 else LEAK * a
+    if math.isnan(a):  # which `exp` takes for minus infinity
+        return a
     power = exp(-2.0 * STEEPNESS * abs(a))
     y = HEIGHT * (1.0 - power) / (1.0 + power)
     return y if a > 0 else -y

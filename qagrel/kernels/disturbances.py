@@ -1,11 +1,13 @@
 """Feedback that is partly wrong: noise on it, and units that it does not reach."""
 
+import math
+
 import numpy as np
 
 from qagrel.kernels.buffers import signals
 from qagrel.kernels.layout import part
 
-SPREAD = 3.0**0.5  # half the width of an even distribution whose standard deviation is 1
+SPREAD = math.sqrt(3.0)  # half the width of an even distribution whose standard deviation is 1
 
 
 @part

@@ -116,7 +116,7 @@ def test_the_gate_is_the_derivative(activation: str, hidden: tuple[int, ...], ru
 
 @pytest.mark.parametrize("activation", ["leaky-relu", "tanh"])
 def test_activities_agree_with_the_slow_author(activation: str) -> None:
-    a = np.array([*np.linspace(-30, 30, 301), -np.inf, np.inf, 1e-300, -0.0])
+    a = np.array([*np.linspace(-30, 30, 301), -np.inf, np.inf, np.nan, 1e-300, -0.0])
     y = np.zeros_like(a)
     activate(a, y, list(ACTIVATIONS).index(activation))
     expected = [naive.activity(each, activation) for each in a.tolist()]
