@@ -224,35 +224,24 @@ OTHER: dict[str, Any] = {
     **{"payoff": ((1.0, 0.0, 0.5),) * 3, "reward_omission": 0.1, "reward_flip": 0.1},
     **{"learning_rate_end": 1.0, "learning_rate_spacing": "linear", "precision": "float32"},
     **{"initial_q": 0.5, "novelty": 1.0, "activation": "tanh", "optimizer": "adam"},
-    **{"feedback_noise": 0.5, "feedback_silenced": 0.5},
-    "distortion_range": 0.3,
+    **{"feedback_noise": 0.5, "feedback_silenced": 0.5, "feedback_correlation": 0.5},
+    **{"momentum": 0.5, "payoff_switch": 4, "payoff_after": ((1.0, 0.0, 0.0),) * 3},
+}
+SWITCH = {"payoff_switch": 3, "payoff_after": ((0.0, 1.0, 0.0),) * 3}
+PARTNERS: dict[str, dict[str, Any]] = {  # what a field has no meaning without
+    **{"payoff_switch": SWITCH, "payoff_after": SWITCH},
+    **{"momentum": {"optimizer": "momentum"}, "feedback_correlation": {"feedback": "fixed"}},
 }
 MAY_DIFFER = {"dataset", "grey_max", "max_epochs", "stop_checks", "stop_decimals"}
+ELSEWHERE = {"distortion", "distortion_range"}  # of square images, in `test_distorted`
 
 
-# neither is without the other, nor these without what they are of
-SWITCH = {"payoff_switch", "payoff_after", "momentum", "feedback_correlation"}
-SWITCH = {"payoff_switch", "payoff_after"}  # neither is without the other
-ELSEWHERE = {"distortion"}  # of square images, in `test_distorted`
-
-
-@pytest.mark.parametrize(
-    "field", sorted(RunSpec.model_fields.keys() - MAY_DIFFER - SWITCH - ELSEWHERE)
-)
+@pytest.mark.parametrize("field", sorted(RunSpec.model_fields.keys() - MAY_DIFFER - ELSEWHERE))
 def test_another_specification_is_refused(patches: Dataset, field: str) -> None:
-    first = train(SPEC.replace(max_epochs=2), patches)
-    with pytest.raises(InputError, match=rf"\A{field}: .* is not the .* of the run to go on from"):
-        train(SPEC.replace(**{field: OTHER[field]}), patches, initial=first)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), [("payoff_switch", 4), ("payoff_after", ((1.0, 0.0, 0.0),) * 3)]
-)
-def test_another_switch_is_refused(patches: Dataset, field: str, value: Any) -> None:
-    spec = SPEC.replace(payoff_switch=3, payoff_after=((0.0, 1.0, 0.0),) * 3)
+    spec = SPEC.replace(**PARTNERS.get(field, {}))
     first = train(spec.replace(max_epochs=2), patches)
     with pytest.raises(InputError, match=rf"\A{field}: .* is not the .* of the run to go on from"):
-        train(spec.replace(**{field: value}), patches, initial=first)
+        train(spec.replace(**{field: OTHER[field]}), patches, initial=first)
 
 
 def changed(patches: Dataset, name: str) -> Dataset:
