@@ -76,3 +76,13 @@ def patches() -> Dataset:
     images = generator.integers(0, 90, bright.shape) + 120 * bright
     images *= generator.random(bright.shape) < 0.8
     return dataset_from("patches", images.astype(np.uint8), labels, 15, (3, 4))
+
+
+@pytest.fixture(scope="session")
+def squares() -> Dataset:
+    """Return three classes of square images, a bright row in each, that can be distorted."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(63) % 3).astype(np.uint8)
+    bright = np.arange(25) // 5 == 1 + labels[:, None]
+    images = (rng.integers(0, 90, bright.shape) + 120 * bright) * (rng.random(bright.shape) < 0.8)
+    return dataset_from("squares", images.astype(np.uint8), labels, 15, (5, 5))

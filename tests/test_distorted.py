@@ -8,23 +8,13 @@ from typing import Any
 import naive
 import numpy as np
 import pytest
-from helpers import SMALL, Ended, contents, dataset_from, is_refused
+from helpers import SMALL, Ended, contents, is_refused
 from numpy.testing import assert_array_equal
 
-from qagrel import Dataset, History, InputError, RunSpec, kernels, load, network, save, sweep, train
+from qagrel import Dataset, InputError, RunSpec, kernels, network, sweep, train
 
 SIDE = 5
 SPEC = SMALL.replace(dataset="squares", distortion="affine", hidden=(3,), validation_every=1)
-
-
-@pytest.fixture(scope="module")
-def squares() -> Dataset:
-    """Three classes of square images, a bright row in each."""
-    rng = np.random.default_rng(0)
-    labels = (np.arange(63) % 3).astype(np.uint8)
-    bright = np.arange(SIDE**2) // SIDE == 1 + labels[:, None]
-    images = (rng.integers(0, 90, bright.shape) + 120 * bright) * (rng.random(bright.shape) < 0.8)
-    return dataset_from("squares", images.astype(np.uint8), labels, 15, (SIDE, SIDE))
 
 
 class Shown:
@@ -133,21 +123,6 @@ def test_a_log_of_trials_has_the_samples(squares: Dataset) -> None:
 
 
 # --- gone on from ---------------------------------------------------------------------------
-
-
-def saved(history: History, path: Path) -> bytes:
-    save(history, path)
-    return path.read_bytes()
-
-
-@pytest.mark.parametrize("n", [1, 3])
-def test_a_run_that_goes_on_is_the_one_never_interrupted(
-    squares: Dataset, tmp_path: Path, n: int
-) -> None:
-    path = tmp_path / "run.npz"
-    save(train(SPEC.replace(max_epochs=n), squares), path)
-    went_on = train(SPEC, squares, initial=load(path))
-    assert saved(went_on, path) == saved(train(SPEC, squares), path)
 
 
 def test_only_runs_that_distort_keep_the_stream(squares: Dataset) -> None:

@@ -8,6 +8,7 @@ import pytest
 from helpers import SMALL, contents
 
 from qagrel import Dataset, InputError, RunSpec, load, network, save, train, training
+from qagrel.spec import BEYOND
 from qagrel.trial import run_trial
 
 spec_of = SMALL.replace
@@ -21,36 +22,36 @@ SPECS = {
     "correlation": spec_of(feedback="fixed", feedback_correlation=0.5),
     "noise": spec_of(feedback_noise=0.5, feedback="learned"),
     "silenced": spec_of(feedback_silenced=0.5),
+    "distortion": spec_of(distortion="affine", validation_draw="run"),
 }
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("option", SPECS)
 def test_a_run_goes_on_as_if_never_interrupted(
-    patches: Dataset, tmp_path: Path, option: str, precision: str
+    squares: Dataset, tmp_path: Path, option: str, precision: str
 ) -> None:
     """Through a file, after each epoch."""
     spec, path = SPECS[option].replace(precision=precision), tmp_path / "run.npz"
-    whole = train(spec, patches)
+    whole = train(spec, squares)
     for n in range(1, spec.max_epochs):
-        save(train(spec.replace(max_epochs=n), patches), path)
-        later = train(spec, patches, initial=load(path))
+        save(train(spec.replace(max_epochs=n), squares), path)
+        later = train(spec, squares, initial=load(path))
         assert contents(later) == contents(whole)
         for name, matrices in whole.moments.items():
             for ours, theirs in zip(later.moments[name], matrices, strict=True):
                 assert ours.tobytes() == theirs.tobytes()
 
 
-BEYOND = ("initial_q", "novelty", "activation", "optimizer", "feedback_correlation")
-BEYOND += ("feedback_noise", "feedback_silenced")
+DEFAULTS = {name: RunSpec.model_fields[name].default for name in BEYOND}
 
 
 @pytest.mark.parametrize("option", SPECS)
-def test_an_option_changes_what_is_learnt(patches: Dataset, option: str) -> None:
+def test_an_option_changes_what_is_learnt(squares: Dataset, option: str) -> None:
     spec = SPECS[option]
-    without = spec.replace(**{name: RunSpec.model_fields[name].default for name in BEYOND})
+    without = spec.replace(**DEFAULTS)
     assert without != spec
-    assert contents(train(without, patches))[2:] != contents(train(spec, patches))[2:]
+    assert contents(train(without, squares))[2:] != contents(train(spec, squares))[2:]
 
 
 def start(spec: RunSpec, dataset: Dataset | None = None) -> Any:
