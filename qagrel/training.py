@@ -348,11 +348,14 @@ class _Run:
         return Distorter(self.dataset.train_images, self.train_images, reach)
 
     def _take_streams(self, before: History | None) -> None:
-        """Go on where the streams of a run ended, if there is one."""
+        """Go on where the streams of a run ended, if there is one.
+
+        One that it did not draw from, of an option that is new, begins by the seed.
+        """
         if before is not None:
             assert before.streams is not None
-            for name, stream in self.streams.items():
-                stream.bit_generator.state = before.streams[name]
+            for name in self.streams.keys() & before.streams.keys():
+                self.streams[name].bit_generator.state = before.streams[name]
 
     def train(self, record_batches: bool = False, on_epoch: OnEpoch | None = None) -> History:
         """Train until the run ends or the callback stops it."""

@@ -44,6 +44,24 @@ def test_a_run_goes_on_as_if_never_interrupted(
 
 
 DEFAULTS = {name: RunSpec.model_fields[name].default for name in BEYOND}
+OF_A_STREAM = [
+    n for n, s in SPECS.items() if training._drawn_from(s) != training._drawn_from(SMALL)
+]
+
+
+@pytest.mark.parametrize("option", OF_A_STREAM)
+def test_an_option_may_be_new_where_training_goes_on(squares: Dataset, option: str) -> None:
+    """It draws what it would from the first epoch on; all else goes on."""
+    spec = SPECS[option]
+    before, alone = train(spec.replace(**DEFAULTS), squares), train(spec, squares)
+    later = training.train_on(spec, squares, before)
+    assert before.streams is not None
+    assert alone.streams is not None
+    assert later.streams is not None
+    new = alone.streams.keys() - before.streams.keys()
+    assert len(new) == 1
+    assert all(later.streams[name] == alone.streams[name] for name in new)
+    assert later.streams["orders"] != alone.streams["orders"]
 
 
 @pytest.mark.parametrize("option", SPECS)
