@@ -51,7 +51,7 @@ class QAgrelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     batch_size, validation_size : as in `RunSpec`; at the most as many samples as there are, and a
         tenth of them.
     warm_start : whether `fit` goes on from the weights of the last one.
-    random_state : an integer is the seed of `RunSpec`.
+    random_state : an integer is the seed of `RunSpec`; training that goes on keeps the first one.
     rule, feedback, learning_rate, max_epochs, epsilon, temperature, reward_omission, \
 reward_flip, loss, weight_range, feedback_range, validation_draw, validation_every, stop_checks, \
 stop_decimals, drop_epoch, drop_factor, learning_rate_end, learning_rate_spacing, activation, \

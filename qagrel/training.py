@@ -82,9 +82,11 @@ def train(
 def train_on(spec: RunSpec, dataset: Dataset, earlier: History | None) -> History:
     """Train an earlier network on, with whatever data; where there is none, a new one.
 
-    The random streams go on too, so that no two calls draw the same numbers; epochs are counted
-    anew.
+    The random streams go on too, so that no two calls draw the same numbers, and with them the
+    seed, so that no two silence other units; epochs are counted anew.
     """
+    if earlier is not None:
+        spec = spec.replace(seed=earlier.spec.seed)
     return _Run(*settle(spec, dataset), earlier=earlier).train()
 
 

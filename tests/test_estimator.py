@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from qagrel import Dataset, QAgrelClassifier, RunSpec, estimator, train
+from qagrel import Dataset, QAgrelClassifier, RunSpec, estimator, network, train
 from qagrel.errors import InputError
 
 # parameters whose defaults are not RunSpec's, which are those of MNIST: tables are small
@@ -209,6 +209,19 @@ def test_a_warm_start_with_other_classes_or_layers_is_refused(iris: Any) -> None
         made.set_params(hidden_layer_sizes=(7,)).fit(samples, labels)
     made.set_params(hidden_layer_sizes=(100,), precision="float64").fit(samples, labels)
     assert made.history_.weights[0].dtype == np.float64
+
+
+@pytest.mark.parametrize("going_on", ["fit", "partial_fit"])
+def test_units_are_silenced_for_good(iris: Any, going_on: str) -> None:
+    """Whatever the random state: what comes from below is never learnt there, elsewhere it is."""
+    made = QAgrelClassifier(activation="tanh", feedback_silenced=0.5, max_epochs=1, warm_start=True)
+    made.set_params(random_state=np.random.RandomState(0)).fit(*iris)
+    deaf = network.deaf_units(made.history_.spec)[1]
+    for _ in range(2):
+        before = made.history_.weights[0]
+        getattr(made, going_on)(*iris)
+        stayed = (made.history_.weights[0] == before).all(axis=0)
+        np.testing.assert_array_equal(stayed, deaf)
 
 
 # --- predicting ------------------------------------------------------------------------------
