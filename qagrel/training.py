@@ -91,14 +91,14 @@ def train_on(spec: RunSpec, dataset: Dataset, earlier: History | None) -> Histor
 
 
 def _check_goes_on(trained: History, spec: RunSpec, widths: tuple[int, ...]) -> None:
-    """Refuse to train on a network of another shape, feedback or optimizer (InputError)."""
+    """Refuse to train on a network of another shape or kind (InputError)."""
     shape = (trained.weights[0].shape[0], *(matrix.shape[1] for matrix in trained.weights))
     if shape != widths:
         raise InputError(
             f"hidden: training cannot go on with layers of {widths} units, the network has "
             f"{shape}: keep its inputs, layers and classes, or train a new one"
         )
-    for name in ("feedback", "optimizer"):
+    for name in ("feedback", "activation", "optimizer"):
         before, now = getattr(trained.spec, name), getattr(spec, name)
         if before != now:
             raise InputError(

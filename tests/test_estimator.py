@@ -305,7 +305,9 @@ def test_a_warm_start_with_other_inputs_is_refused(iris: Any, before: bool) -> N
         made.set_params(fit_intercept=not before).fit(*iris)
 
 
-@pytest.mark.parametrize(("name", "value"), [("feedback", "fixed"), ("optimizer", "adam")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("feedback", "fixed"), ("activation", "tanh"), ("optimizer", "adam")]
+)
 def test_a_warm_start_of_another_kind_is_refused(iris: Any, name: str, value: str) -> None:
     made = QAgrelClassifier(max_epochs=1, warm_start=True).fit(*iris)
     with pytest.raises(InputError, match=f"{name}: training cannot go on with {name} '{value}'"):
