@@ -40,8 +40,8 @@ class History:
         forward weights that it reciprocates (the first has no function: nothing is fed back to
         the input).
     test_accuracy : percent of the test samples, greedy; NaN if the run diverged or there were none.
-    status : "converged" by the stopping rule, "max-epochs", "diverged" (weights not finite), or
-        "stopped" by the callback.
+    status : "converged" by the stopping rule, "max-epochs", "diverged" (weights, or `moments`, not
+        finite), or "stopped" by the callback.
     inputs : "levels", grey levels of images, or "values", numbers taken as they stand.
     grey_max : grey level that stood for an activity of 1; None if unknown, as in files of format 1,
         and of values.

@@ -377,7 +377,7 @@ class _Run:
             held_out, trained = self._split()
             record, log = self._train(trained, self.spec.rate(epoch))
             row = self._row(epoch, record)
-            if not np.isfinite(self.network.weights).all():
+            if not self._is_finite():
                 self.status = "diverged"
             elif self.spec.validation_size and epoch % self.spec.validation_every == 0:
                 row["validation_accuracy"] = self._accuracy(self.train_images, held_out)
@@ -388,6 +388,12 @@ class _Run:
             yield _Done(row, record, log)
             if self.is_over:
                 return
+
+    def _is_finite(self) -> bool:
+        """Whether the weights, and what the optimizer keeps of earlier batches, are numbers."""
+        kept = [getattr(self.work, name) for name in network.MOMENTS[self.spec.optimizer]]
+        arrays = (self.network.weights, self.network.feedback, *kept)
+        return all(np.isfinite(array).all() for array in arrays)
 
     def stop(self) -> None:
         """End the run after this epoch, unless it ends there anyway."""

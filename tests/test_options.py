@@ -72,6 +72,19 @@ def test_an_option_changes_what_is_learnt(squares: Dataset, option: str) -> None
     assert contents(train(without, squares))[2:] != contents(train(spec, squares))[2:]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_run_that_overflows_has_diverged(
+    patches: Dataset, tmp_path: Path, optimizer: str
+) -> None:
+    """Be it in its weights or, where Adam would stand still, in the squares of their changes."""
+    samples = patches.train_images / 255 * 1e12
+    data = Dataset.from_arrays(samples, patches.train_labels)
+    spec = SMALL.replace(optimizer=optimizer, learning_rate=0.01, precision="float32")
+    with np.errstate(all="ignore"):
+        save(train(spec, data), tmp_path / "run.npz")
+    assert load(tmp_path / "run.npz").status == "diverged"
+
+
 def start(spec: RunSpec, dataset: Dataset | None = None) -> Any:
     """The run before its first epoch."""
     return training._Run(*training.settle(spec, dataset))
