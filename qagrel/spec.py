@@ -143,7 +143,7 @@ class RunSpec(BaseModel):
     novelty: float = Field(
         0.0,
         ge=0,
-        allow_inf_nan=False,
+        le=LARGEST_PAYOFF,
         description="added to an action's value, while choosing, for each thousand trials of the "
         "epoch since it was last chosen",
     )
