@@ -104,18 +104,13 @@ def start_at(
 
 
 def deaf_units(spec: RunSpec) -> NDArray[np.bool_]:
-    """Hidden units that feedback never reaches, drawn by the seed: [layer, unit]; or none at all.
-
-    Of each layer it is the share that the run says, rounded.
-    """
+    """Hidden units that no feedback ever reaches, drawn by the seed: [layer, unit]; or nothing."""
     if spec.feedback_silenced == 0:
         return np.zeros((0, 0), np.bool_)
     deaf = np.zeros((len(spec.hidden) + 1, max(spec.hidden)), np.bool_)
     generator = stream(spec.seed, "deaf")
-    for layer, n_units in enumerate(spec.hidden, start=1):
-        deaf[layer, generator.permutation(n_units)[: round(spec.feedback_silenced * n_units)]] = (
-            True
-        )
+    for layer, (n_units, n) in enumerate(zip(spec.hidden, spec.silenced, strict=True), start=1):
+        deaf[layer, generator.permutation(n_units)[:n]] = True
     return deaf
 
 

@@ -138,7 +138,8 @@ class RunSpec(BaseModel):
         None,
         ge=-LARGEST_PAYOFF,
         le=LARGEST_PAYOFF,
-        description="mean Q-value before the first trial  [default: as the weights are drawn]",
+        description="mean Q-value before the first trial, by a shift of the weights into the "
+        "outputs, not of learned or fixed feedback  [default: as the weights are drawn]",
     )
     novelty: float = Field(
         0.0,
@@ -171,7 +172,10 @@ class RunSpec(BaseModel):
         "trial, around 1",
     )
     feedback_silenced: float = Field(
-        0.0, ge=0, le=1, description="share of each layer's hidden units that no feedback reaches"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of each layer's hidden units, rounded, that no feedback reaches",
     )
 
     def __init__(self, /, **fields: Any) -> None:
@@ -249,7 +253,12 @@ class RunSpec(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _fields_have_effect(self) -> "RunSpec":
+    def _options_fit(self) -> "RunSpec":
+        if self.distortion_range != _default("distortion_range") and self.distortion == "none":
+            raise ValueError(
+                "distortion_range: it has no effect without a distortion: leave it out, or choose "
+                "the distortion affine"
+            )
         if self.momentum != _default("momentum") and self.optimizer != "momentum":
             raise ValueError(
                 f"momentum: it has no effect on the optimizer {self.optimizer}: leave it out, or "
@@ -260,7 +269,31 @@ class RunSpec(BaseModel):
                 "feedback_correlation: symmetric feedback weights are the forward weights: leave "
                 "it out, or choose learned or fixed feedback"
             )
+        if self.feedback_correlation is not None and self.initial_q is not None:
+            raise ValueError(
+                "feedback_correlation: initial_q shifts the weights with which feedback is to "
+                "correlate: leave one of both out"
+            )
+        if (
+            self.initial_q is not None
+            and self.rule not in LEARN_BY_REWARD
+            and self.loss == "cross-entropy"
+        ):
+            raise ValueError(
+                f"initial_q: {self.rule} learns from differences of outputs, on which a shift of "
+                "all has no effect: leave it out, or choose the loss squared-error"
+            )
+        if self.feedback_silenced > 0 and not any(self.silenced):
+            raise ValueError(
+                f"feedback_silenced: {self.feedback_silenced} of the units of a hidden layer is "
+                "none, rounded: leave it out, or choose more"
+            )
         return self
+
+    @property
+    def silenced(self) -> tuple[int, ...]:
+        """How many units of each hidden layer no feedback reaches."""
+        return tuple(round(self.feedback_silenced * n_units) for n_units in self.hidden)
 
     @property
     def has_own_rewards(self) -> bool:

@@ -153,6 +153,7 @@ OTHER = {  # for every field a value that is not its default, and how to write i
 PARTNERS = {
     **{"payoff_switch": "payoff_after", "payoff_after": "payoff_switch"},
     **{"momentum": "optimizer", "feedback_correlation": "feedback"},
+    "distortion_range": "distortion",
 }
 
 

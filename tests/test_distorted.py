@@ -99,12 +99,6 @@ def test_all_else_is_drawn_as_without(shown: Shown, squares: Dataset) -> None:
     assert shown.uniforms[:n] == shown.uniforms[n:]
 
 
-def test_the_range_is_nothing_to_a_run_without(squares: Dataset) -> None:
-    plain = SPEC.replace(distortion="none")
-    one, other = (train(plain.replace(distortion_range=r), squares) for r in (0.1, 0.4))
-    assert contents(one)[1:] == contents(other)[1:]
-
-
 def test_levels_are_made_binary_after_the_distortion(squares: Dataset) -> None:
     grey, binary = (train(SPEC.replace(input_scale=scale), squares) for scale in ("grey", "binary"))
     assert contents(grey)[3] != contents(binary)[3]

@@ -142,10 +142,17 @@ def test_a_share_of_each_layer_is_silenced() -> None:
         ({"rule": "error-bp", "novelty": 1.0}, "novelty: error-bp is told the right answer"),
         ({"momentum": 0.5}, "momentum: it has no effect on the optimizer sgd"),
         ({"feedback_correlation": 0.5}, "feedback_correlation: symmetric feedback weights are"),
+        ({"distortion_range": 0.3}, "distortion_range: it has no effect without a distortion"),
+        ({"rule": "error-bp", "initial_q": 0.5}, "initial_q: error-bp learns from differences"),
+        ({"feedback_silenced": 0.001}, "feedback_silenced: 0.001 of the units of a"),
+        (
+            {"feedback": "fixed", "feedback_correlation": 0.5, "initial_q": 0.5},
+            "feedback_correlation: initial_q shifts the weights",
+        ),
     ],
     ids=str,
 )
-def test_what_has_no_effect_is_refused(fields: dict[str, Any], complaint: str) -> None:
+def test_what_has_no_effect_or_another_is_refused(fields: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=rf"\A{complaint}"):
         RunSpec(**fields)
 

@@ -105,6 +105,7 @@ PARTNERS: dict[str, dict[str, Any]] = {  # what a field has no meaning without
     "payoff_after": {"payoff_switch": 2},
     "momentum": {"optimizer": "momentum"},
     "feedback_correlation": {"feedback": "fixed"},
+    "distortion_range": {"distortion": "affine"},
 }
 
 
