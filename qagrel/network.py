@@ -56,16 +56,18 @@ def draw_weights(
 
 
 def correlated(
-    weights: Sequence[Floats], drawn: Sequence[Floats], correlation: float, scale: float
-) -> list[Floats]:
-    """Feedback weights that correlate with the forward weights that they reciprocate.
+    spec: RunSpec, weights: Sequence[Floats], drawn: Sequence[Floats]
+) -> Sequence[Floats]:
+    """Feedback weights that correlate, if a run says so, with those that they reciprocate.
 
     Parameters
     ----------
-    drawn : independent ones, of the size that the feedback is to have.
-    scale : what the weights' size is to be multiplied by to be that.
+    weights, drawn : forward weights, and independent ones for the feedback, of the run's ranges.
     """
-    own, other = correlation * scale, math.sqrt(1 - correlation**2)
+    if spec.feedback_correlation is None:
+        return drawn
+    scale = spec.feedback_range / spec.weight_range
+    own, other = spec.feedback_correlation * scale, math.sqrt(1 - spec.feedback_correlation**2)
     return [
         (own * w.astype(np.float64) + other * u.astype(np.float64)).astype(w.dtype)
         for w, u in zip(weights, drawn, strict=True)

@@ -313,14 +313,12 @@ class _Run:
         spec, separate = self.spec, self.spec.feedback != "symmetric"
         n_actions = spec.n_actions(self.n_classes)
         widths = (self.dataset.train_images.shape[1], *spec.hidden, n_actions)
-        back: list[Floats] = []
+        back: Sequence[Floats] = []
         if trained is None:
             weights = self._draw("weights", widths, spec.weight_range)
             if separate:
-                back = self._draw("feedback", widths, spec.feedback_range)
-            if spec.feedback_correlation is not None:
-                scale = spec.feedback_range / spec.weight_range
-                back = network.correlated(weights, back, spec.feedback_correlation, scale)
+                drawn = self._draw("feedback", widths, spec.feedback_range)
+                back = network.correlated(spec, weights, drawn)
             if spec.initial_q is not None:
                 images = self.train_images
                 weights = network.start_at(spec.initial_q, weights, images, spec.activation)

@@ -4,7 +4,7 @@ The kernels do the work, on a batch of one; here their buffers are read out.  Th
 itself: it is learnt from by plain descent, whatever the optimizer, and without noise.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,7 +45,7 @@ class Trial:
     activities: list[Floats]
     net_inputs: list[Floats]
     weights: list[Floats]
-    feedback_weights: list[Floats]
+    feedback_weights: Sequence[Floats]
     changes: list[Floats]
     signals: list[Floats]
     winner: int
@@ -68,9 +68,10 @@ def run_trial(
 
     Parameters
     ----------
-    spec : hidden layers, learning rate, policy, kind of feedback, ranges of the initial weights,
-        payoffs and the chances of rewards, and the seed of these; what concerns the data and the
-        course of training has no effect.
+    spec : hidden layers, learning rate, policy, kind of feedback, ranges and correlation of the
+        initial weights, payoffs and the chances of rewards, and the seed of these; what concerns
+        the data and the course of training has no effect, as `initial_q`, a mean over training
+        images, and `novelty`, which counts trials.
     number : the seed of the input (tenths from 0 to 1), its class, the exploration and the
         chances of the reward; trials of other numbers meet the same network.
     draw : which of the seed's networks it is.
@@ -108,7 +109,7 @@ class Scene:
 
     spec: RunSpec
     weights: list[Floats]
-    feedback_weights: list[Floats] | None
+    feedback_weights: Sequence[Floats] | None
     image: kernels.Images  # one
     draws: kernels.Draws
     payoffs: kernels.Payoffs
@@ -149,13 +150,14 @@ def play(scene: Scene, target: int) -> Trial:
 
 def _draw_network(
     spec: RunSpec, draw: int, widths: tuple[int, ...]
-) -> tuple[list[Floats], list[Floats] | None]:
+) -> tuple[list[Floats], Sequence[Floats] | None]:
     streams = np.random.SeedSequence([spec.seed, draw]).spawn(2)
     forward, feedback = map(np.random.default_rng, streams)
     weights = network.draw_weights(widths, spec.weight_range, forward, "float64")
     if spec.feedback == "symmetric":
         return weights, None
-    return weights, network.draw_weights(widths, spec.feedback_range, feedback, "float64")
+    drawn = network.draw_weights(widths, spec.feedback_range, feedback, "float64")
+    return weights, network.correlated(spec, weights, drawn)
 
 
 def _learn(scene: Scene, target: int) -> tuple[kernels.Network, kernels.Workspace]:

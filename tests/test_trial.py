@@ -55,6 +55,13 @@ def test_learned_feedback_is_drawn_on_its_own() -> None:
     assert not np.array_equal(trial.feedback_weights[1], trial.weights[1])
 
 
+def test_feedback_correlates_as_asked() -> None:
+    """Wholly: it is the weights, of its own size."""
+    trial = run_trial(small(feedback="fixed", feedback_correlation=1.0, feedback_range=0.5))
+    for forward, back in zip(trial.weights, trial.feedback_weights, strict=True):
+        assert_allclose(back, forward / 4, rtol=1e-14)
+
+
 def test_other_trials_meet_the_same_network() -> None:
     first, second = run_trial(small(), 0), run_trial(small(), 1)
     assert np.array_equal(first.weights[0], second.weights[0])
