@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qagrel import kernels, network
 from qagrel.errors import InputError
@@ -53,12 +54,16 @@ class Trial:
     reward: float
     delta: float
 
-    def gate(self, layer: int, unit: int) -> bool:
-        """Whether the gate of a hidden unit is open (g of Eqs. 9, 11); layers count from 1.
+    def gates(self, layer: int) -> NDArray[np.bool_]:
+        """Which gates of a hidden layer are open (g of Eqs. 9, 11); layers count from 1.
 
-        Other activation functions than ReLU never close it quite.
+        Other activation functions than ReLU never close them quite.
         """
-        return self.spec.activation != "relu" or bool(self.activities[layer][unit] > 0)
+        return (self.activities[layer] > 0) | (self.spec.activation != "relu")
+
+    def gate(self, layer: int, unit: int) -> bool:
+        """Whether the gate of a hidden unit is open, see `gates`."""
+        return bool(self.gates(layer)[unit])
 
 
 def run_trial(
@@ -228,7 +233,7 @@ def open_and_closed(
 
 def _can_teach(trial: Trial, layer: int) -> bool:
     """Whether synapses onto a layer would change, were the gates there open."""
-    is_active = (trial.activities[layer - 1] > 0).any() and trial.activities[-1].any()
+    is_active = trial.activities[layer - 1].any() and trial.activities[-1].any()
     return bool(is_active and trial.reward > 0 and trial.delta > 0)
 
 

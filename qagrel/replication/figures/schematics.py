@@ -65,7 +65,7 @@ def feedforward_pass(axes: Axes, trial: Trial) -> None:
     """Activities in the units, weights on the connections (Eqs. 2 to 5)."""
     centres, layers = _canvas(axes, trial)
     for layer, weights in enumerate(trial.weights):
-        driven = np.outer(trial.activities[layer] > 0, np.ones(weights.shape[1], bool))
+        driven = np.outer(trial.activities[layer] != 0, np.ones(weights.shape[1], bool))
         _bundle(axes, centres[layer], centres[layer + 1], weights, INK, driven)
     _units(axes, trial, centres, layers, with_numbers=True)
 
@@ -89,7 +89,7 @@ def feedback_pass(axes: Axes, trial: Trial) -> None:
     _units(axes, trial, centres, layers)
     _ring(axes, centres[-1][trial.winner])
     for layer in range(len(centres) - 2, 0, -1):
-        passed = np.outer(trial.signals[layer] != 0, trial.activities[layer] > 0)
+        passed = np.outer(trial.signals[layer] != 0, trial.gates(layer))
         weights = trial.feedback_weights[layer].T
         above, below = centres[layer + 1] + BELOW, centres[layer] + BELOW
         _bundle(axes, above, below, weights, GREEN, passed)
@@ -204,7 +204,7 @@ def _forward_path(axes: Axes, trial: Trial, unit: int) -> None:
     total = float(trial.net_inputs[0][unit])
     heights = 44 + 15 * ((len(inputs) - 1) / 2 - np.arange(len(inputs)))
     starts = np.column_stack([np.full(len(inputs), 5.0), heights])
-    _bundle(axes, starts, np.array([[38.0, 44.0]]), weights[:, None], INK, inputs[:, None] > 0)
+    _bundle(axes, starts, np.array([[38.0, 44.0]]), weights[:, None], INK, inputs[:, None] != 0)
     for i, (point, value) in enumerate(zip(starts, inputs, strict=True), 1):
         _circle(axes, point, LIT, number(value))
         axes.text(point[0], point[1] + RADIUS + 1.2, f"$x_{i}$", ha="center", fontsize=SYMBOL)
@@ -213,7 +213,8 @@ def _forward_path(axes: Axes, trial: Trial, unit: int) -> None:
     _note(axes, 47.5, 46, f"$a$ {_equals(total)}")
     _hinge(axes, 58, 44)
     _arrow(axes, (62.5, 44), (74, 44), INK, lw=0.9)
-    _circle(axes, (78, 44), LIT if total > 0 else "white", number(max(total, 0)))
+    fill = LIT if trial.gate(1, unit) else "white"
+    _circle(axes, (78, 44), fill, number(float(trial.activities[1][unit])))
     axes.text(78, 44 + RADIUS + 1.2, "$y$", ha="center", fontsize=SYMBOL)
     _arrow(axes, (82, 44), (113, 44), INK, lw=0.9)
     _note(axes, 101, 46, "to layer 2")
@@ -297,7 +298,7 @@ def gate_panel(axes: Axes, trial: Trial, unit: int) -> None:
     _wires(axes, centres, layers)
     below, node, above = centres[layer - 1], centres[layer][[unit]], centres[-1][[trial.winner]]
     opened, colour = trial.gate(layer, unit), GREEN if trial.gate(layer, unit) else GREY
-    driven = trial.activities[layer - 1][:, None] > 0
+    driven = trial.activities[layer - 1][:, None] != 0
     fan_in, fan_out = trial.weights[layer - 1][:, [unit]], trial.weights[layer][[unit]]
     changed, changes_out = trial.changes[layer - 1][:, [unit]], trial.changes[layer][[unit]]
     winner = [trial.winner]
@@ -314,7 +315,7 @@ def gate_panel(axes: Axes, trial: Trial, unit: int) -> None:
         axes.text(x, y, "✕", ha="center", va="center", fontsize=TEXT + 3, color=BLACK, zorder=5)
     if layer > 1:
         down = trial.feedback_weights[layer - 1][:, [unit]].T
-        passed = np.array([[opened]]) & (trial.activities[layer - 1] > 0)[None, :]
+        passed = opened & trial.gates(layer - 1)[None, :]
         _bundle(axes, node + BELOW, below + BELOW, down, GREEN, passed, place=0.37)
     _units(axes, trial, centres, layers, with_numbers=True)
     _feedback_units(axes, trial, centres, [n for n in layers if n > 0])

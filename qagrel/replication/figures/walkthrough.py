@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from qagrel.network import activated
 from qagrel.replication.figures.inside import COLUMN, SIGNED, picture_shape
 from qagrel.replication.figures.schematics import number
 from qagrel.replication.figures.style import (
@@ -43,7 +44,8 @@ def walkthrough(
     fields = [picture_shape(image_shape), *(field(len(a)) for a in trial.activities[1:-1])]
     names = ["image", *(f"layer {layer}" for layer in range(1, n_layers - 1))]
     for layer, (shape, name) in enumerate(zip(fields, names, strict=True)):
-        squares(upper[layer], trial.activities[layer], shape, "Greys")
+        activities = trial.activities[layer]
+        squares(upper[layer], activities, shape, "Greys" if activities.min() >= 0 else SIGNED)
         upper[layer].set_title(name, fontweight="normal", loc="center")
         going_down(lower[layer], trial, layer, phase, shape)
     values(upper[-1], trial, phase, classes)
@@ -113,8 +115,8 @@ def change_at(trial: Trial, layer: int) -> Array:
 
 
 def shut_gates(axes: Axes, trial: Trial, layer: int, shape: tuple[int, int]) -> None:
-    """Units below threshold, in grey: no feedback enters there."""
-    for unit in np.flatnonzero(trial.activities[layer] <= 0).tolist():
+    """Units whose gates are closed, in grey: no feedback enters there."""
+    for unit in np.flatnonzero(~trial.gates(layer)).tolist():
         row, column = divmod(unit, shape[1])
         square = Rectangle((column - 0.5, row - 0.5), 1, 1, fc=CLOSED, ec="none")
         axes.add_patch(square)
@@ -159,9 +161,11 @@ def told(trial: Trial, phase: int, classes: Sequence[Any]) -> str:
 
 
 def _told_forward(trial: Trial, _: Sequence[Any]) -> str:
-    counts = [f"{(a > 0).sum()} of {len(a)}" for a in trial.activities[1:-1]]
+    gates = [trial.gates(layer) for layer in range(1, len(trial.activities) - 1)]
+    counts = [f"{each.sum()} of {len(each)}" for each in gates]
+    where = "above threshold" if trial.spec.activation == "relu" else "up or down"
     return (
-        f"the image drives {' and '.join(counts)} hidden units above threshold, "
+        f"the image drives {' and '.join(counts)} hidden units {where}, "
         "whose gates are open; the outputs estimate what each answer is worth."
     )
 
@@ -211,5 +215,5 @@ def value_afterwards(trial: Trial) -> float:
     *hidden, last = (weights + share * change for weights, change in pairs)
     activity = trial.activities[0]
     for weights in hidden:
-        activity = np.maximum(activity @ weights, 0)
+        activity = activated(activity @ weights, trial.spec.activation)
     return float(activity @ last[:, trial.winner])

@@ -11,9 +11,11 @@ from examples import texts
 from helpers import TRIAL
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
 
 from qagrel.replication.figures import schematics
-from qagrel.trial import Trial, find_trial
+from qagrel.rules import ACTIVATIONS
+from qagrel.trial import Trial, find_trial, run_trial
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,24 @@ def test_a_phase_shows_the_numbers_of_the_trial(
     shown = texts(axes)
     for text in set(expected):
         assert shown.count(text) >= expected.count(text)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_arrows_are_drawn_where_something_passes(activation: str) -> None:
+    """Upwards from units that are active, be it below zero, and downwards through open gates."""
+    shown = run_trial(TRIAL.replace(activation=activation, hidden=(5, 4)))
+    assert all((sums < 0).any() for sums in shown.net_inputs[:-1])
+    up = sum(
+        np.count_nonzero(came) * weights.shape[1]
+        for came, weights in zip(shown.activities, shown.weights, strict=False)
+    )
+    pairs = zip(shown.signals[:-1], shown.signals[1:], strict=True)
+    down = sum(np.count_nonzero(above) * np.count_nonzero(below) for below, above in pairs)
+    for draw, expected in ((schematics.feedforward_pass, up), (schematics.feedback_pass, down)):
+        axes = Figure().subplots()
+        draw(axes, shown)
+        arrows = [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
+        assert len(arrows) == expected
 
 
 def test_the_prediction_error_is_worked_out(trial: Trial) -> None:
