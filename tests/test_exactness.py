@@ -146,6 +146,15 @@ def small_runs(folder: str, precision: str) -> dict[str, str]:
     payoff = ((1.0, 0.25), (0.0, -1.0), (0.1, 0.3))
     changes["distortion"] = {"distortion": "affine", "feedback": "learned"}
     changes["rewards"] = {"payoff": payoff, "reward_flip": 0.3, "reward_omission": 0.2}
+    changes["tanh, adam, noise"] = {
+        **{"activation": "tanh", "optimizer": "adam", "learning_rate": 0.01},
+        **{"feedback": "learned", "feedback_noise": 0.5},
+    }
+    changes["leaky ReLU, momentum, correlation"] = {
+        **{"activation": "leaky-relu", "optimizer": "momentum", "rule": "error-bp"},
+        **{"feedback": "fixed", "feedback_correlation": 0.5},
+    }
+    changes["values"] = {"initial_q": 0.5, "novelty": 100.0, "feedback_silenced": 0.5}
     return {name: digest(train(base.replace(**change))) for name, change in changes.items()}
 
 
