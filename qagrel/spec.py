@@ -60,7 +60,11 @@ class RunSpec(BaseModel):
     )
     learning_rate: float = Field(1.0, gt=0, allow_inf_nan=False, description="alpha of Eq. 8")
     seed: int = Field(
-        0, ge=0, lt=2**63, description="of weights, sample order, exploration and chances"
+        0,
+        ge=0,
+        lt=2**63,
+        description="of weights, sample order, exploration, chances, distortions, noise and "
+        "silenced units",
     )
     batch_size: int = Field(100, ge=1, description="trials whose updates are averaged")
     max_epochs: int = Field(1000, ge=1, description="epochs at the most")

@@ -177,7 +177,8 @@ class History:
         action (labels; the number of the action where the run has a `payoff`), reward, q_value
         (of the action, before the batch changes it), prediction_error (reward less Q-value,
         Eq. 7), and explored (whether the action was drawn at random, by Eq. 6, be it the best one
-        or not).
+        or not; where it was not, novelty may still have raised it above the one of the highest
+        value).
         """
         return None if self.trial_log is None else self.trial_log.table(self.classes, self._names)
 
