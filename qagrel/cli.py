@@ -416,7 +416,8 @@ def data() -> None:
     """Get, check and describe data sets.
 
     NAME is 'digits', 'mnist' or the folder of a data set in the IDX form, with some classes behind
-    a colon (mnist:0-4) or without; without NAME, every data set known by name is meant.
+    a colon (mnist:0-4) or without; without NAME, every data set known by name is meant. What is
+    fetched has all its classes; with --into, it may be some of them.
     """
 
 
@@ -431,8 +432,10 @@ def fetch(name: str | None, into: Path | None, force: bool) -> None:
     if into is not None:
         if into.exists() and not into.is_dir():
             raise InputError(f"{into} is a file: give a folder to --into")
-        datasets.export(datasets.load_dataset(name or "mnist"), into, force)
-        click.echo(f"{into}: complete, and the original contents")
+        dataset = datasets.load_dataset(name or "mnist")
+        datasets.export(dataset, into, force)
+        is_original = datasets.known_as(dataset) is not None
+        click.echo(f"{into}: complete" + ", and the original contents" * is_original)
         return
     for each in _named(name):
         new = datasets.fetch(each)

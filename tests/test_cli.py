@@ -658,6 +658,17 @@ def test_fetch_names_new_files(run: Callable[..., Ended], monkeypatch: pytest.Mo
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("digits", "complete, and the original contents"), ("digits:0-4", "complete")],
+)
+def test_files_of_some_classes_are_not_the_original(
+    run: Callable[..., Ended], tmp_path: Path, name: str, verdict: str
+) -> None:
+    ended = run("data", "fetch", name, "--into", tmp_path)
+    assert ended.out == f"{tmp_path}: {verdict}\n"
+
+
 # --- the scale of the data -------------------------------------------------------------------
 
 SHORT = ["--hidden", "5", "--max-epochs", "2", "--validation-size", "100", "--batch-size", "50"]
