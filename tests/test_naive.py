@@ -490,4 +490,4 @@ def test_naive_shares_nothing_with_the_package() -> None:
             imported.add(node.module)
         elif isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
-    assert imported == {"math", "collections.abc", "dataclasses"}
+    assert imported == {"math", "collections.abc", "dataclasses", "fractions"}

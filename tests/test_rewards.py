@@ -76,7 +76,7 @@ def test_a_run_agrees_with_the_slow_author(name: str, spy: Spy, patches: Dataset
         settings = naive.Settings(
             "q-agrel", spec.feedback, "cross-entropy", 0.3, 1.0, table, *chances
         )
-        order, *uniforms = (array.tolist() for array in draws)
+        order, *uniforms, _ = (array.tolist() for array in draws)  # the last is noise
         batches = naive.train_epoch(
             weights, feedback, inputs, labels, order, 7, 0.5, settings, *uniforms
         )

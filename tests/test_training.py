@@ -197,7 +197,7 @@ def test_runs_agree_with_the_slow_author(
     inputs, labels = (patches.train_images / 255).tolist(), patches.train_labels.tolist()
     settings = naive.Settings(rule, regime, loss, 0.3)
     for epoch, draws in enumerate(spy.draws[:4]):
-        order, *uniforms = (array.tolist() for array in draws)
+        order, *uniforms, _ = (array.tolist() for array in draws)  # the last is noise
         batches = naive.train_epoch(
             weights, feedback, inputs, labels, order, 7, 0.5, settings, *uniforms
         )
