@@ -45,7 +45,7 @@ def timed_epoch(network, work, images, draws, payoffs, policy, rate, spent):
         rule.pay(work, draws, first, n, payoffs)
         rule.receive_reward(network, work, n, 0.0)
         _lap(clock, spent, 2)
-        rule.propagate_feedback(network, work, n)
+        rule.propagate_feedback(network, work, draws, first, n, policy)
         _lap(clock, spent, 3)
         rule.modulate(network, work, n, rate / n)
         rule.change_synapses(network, work, n, False, True)
