@@ -78,14 +78,15 @@ FIGURES = (
     {"figures"},
 )
 WING = (
-    {"measures", "packages", "scratch"},
+    {"measures", "naming", "packages", "scratch"},
     {"experiments", "sweep"},
     *STATISTICS,
     *FIGURES,
     {"afresh", "results", "notebooks"},
     {"beyond.quantities"},
-    {"beyond.predictions"},
+    {"beyond.answers", "beyond.predictions"},
     {"beyond.verdicts"},
+    {"beyond.telling"},
     {"beyond"},
     {"audit", "report"},
     {"derivation"},

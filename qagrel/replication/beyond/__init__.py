@@ -6,8 +6,8 @@ significantly outside, and else *inconclusive*; all predictions are one family (
 included whose runs were not made.
 
 One subject a file: `quantities` (a number a run and seed), `predictions` (read and checked),
-`verdicts` (on each), `answers` (to the questions, in numbers), `telling` (all that, in notebooks)
-and `naming` (of settings).
+`verdicts` (on each), `answers` (to the questions, in numbers) and `telling` (all that, in
+notebooks).
 """
 
 from qagrel.replication.beyond.answers import answers, trial_ratios
@@ -21,7 +21,7 @@ from qagrel.replication.beyond.predictions import (
     read_predictions,
     runs_sha256,
 )
-from qagrel.replication.beyond.quantities import QUANTITIES, geometric, values
+from qagrel.replication.beyond.quantities import QUANTITIES, values
 from qagrel.replication.beyond.telling import seen
 from qagrel.replication.beyond.verdicts import judge, values_by_seed, write_verdicts
 
@@ -33,7 +33,6 @@ __all__ = [
     "Prediction",
     "Predictions",
     "answers",
-    "geometric",
     "judge",
     "read_hindsight",
     "read_predictions",

@@ -12,9 +12,9 @@ import pandas as pd
 
 from qagrel import store
 from qagrel.replication import results
-from qagrel.replication.beyond.naming import named
-from qagrel.replication.beyond.quantities import QUANTITIES, geometric, trials_by_share, values
-from qagrel.replication.sweep import PAPER_RULES
+from qagrel.replication.beyond.quantities import QUANTITIES, trials_by_share, values
+from qagrel.replication.naming import named
+from qagrel.replication.statistics import geometric
 
 CLOSE = 1.0  # point of accuracy: within it, a deep network is as good as one of two layers
 AS_GOOD = 0.3  # points: within them, wrong feedback is as good as symmetric
@@ -106,7 +106,7 @@ def _reached(group: pd.DataFrame, least: float) -> str:
 def _activations(folder: Path) -> Iterator[str]:
     if _is_made(folder, "activations"):
         accuracy = means(folder, "activations", "accuracy")
-        for rule in PAPER_RULES:
+        for rule in _first(accuracy):
             own = _of(accuracy, rule)
             change = (own - own["relu"]).drop("relu")
             yield (
@@ -116,12 +116,17 @@ def _activations(folder: Path) -> Iterator[str]:
     if _is_made(folder, "lecun"):
         accuracy = means(folder, "lecun", "accuracy")
         theirs = store.read_csv(LITERATURE).set_index("hidden")["accuracy"]
-        for hidden in dict.fromkeys(run.split(", ")[0] for run in accuracy.index):
+        for hidden in _first(accuracy):
             yield (
                 f"Where LeCun et al. (1998) report {theirs[hidden]:g} % for {hidden} hidden units, "
                 "error-BP on the squared error, trial by trial, gets to "
                 f"{_each(_of(accuracy, hidden), '.2f')}."
             )
+
+
+def _first(values: "pd.Series[float]") -> list[str]:
+    """How the names of runs begin, in their order."""
+    return list(dict.fromkeys(run.split(", ")[0] for run in values.index))
 
 
 def _of(values: "pd.Series[float]", beginning: str) -> "pd.Series[float]":
@@ -135,7 +140,7 @@ def _distortions(folder: Path) -> Iterator[str]:
     if not _is_made(folder, study):
         return
     accuracy = means(folder, study, "accuracy")
-    for rule in PAPER_RULES:
+    for rule in _first(accuracy):
         own = _of(accuracy, rule)
         plain, distorted = (
             own[own.index.str.endswith(end)].rename(index=lambda run: run.split(", ")[0])

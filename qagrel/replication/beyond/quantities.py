@@ -11,6 +11,7 @@ import pandas as pd
 from qagrel.replication import results
 from qagrel.replication.experiments import check_name
 from qagrel.replication.measures import SHARES
+from qagrel.replication.statistics import geometric
 
 CHANCE = 10.0  # percent: what a run that diverged has learnt of ten classes
 SHARE = 0.95  # of right answers, of those that `measures.progress` knows
@@ -67,11 +68,6 @@ def trials_by_share(folder: Path, study: str) -> pd.DataFrame:
     measured = results.read_measured(folder, study)
     last = measured.groupby("share")["trials"].transform("max")
     return measured[["run", "seed", "share"]].assign(value=measured["trials"].fillna(last))
-
-
-def geometric(values: Iterable[float]) -> float:
-    """The geometric mean of numbers that are compared as ratios."""
-    return float(np.exp(np.log(np.array(list(values))).mean()))
 
 
 class Quantity(NamedTuple):

@@ -10,8 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from qagrel.replication.beyond.naming import named
-from qagrel.replication.beyond.quantities import QUANTITIES, Quantity, geometric
 from qagrel.replication.figures.style import (
     BLACK,
     BLUE,
@@ -28,6 +26,8 @@ from qagrel.replication.figures.style import (
     new_figure,
     styled,
 )
+from qagrel.replication.naming import named
+from qagrel.replication.statistics import geometric
 
 LETTERS = "abcdefgh"
 DASHED: Any = (0, (2, 1.5))
@@ -45,19 +45,20 @@ SHARE_LOOKS: list[tuple[str, str, Any]] = [  # by the share of right answers
     (VERMILLION, "s", (0, (5, 1.5))),
     (PURPLE, "D", DASHED),
 ]
-ACCURACY = QUANTITIES["accuracy"].name
+ACCURACY = "test accuracy (%)"
 
 
 class Settings(NamedTuple):
-    """A panel with a line a setting: its title, and a number a run and seed of some quantity.
+    """A panel with a line a setting: its title, a number a run and seed, and what these are.
 
-    `rule` is that of runs whose names do not begin with one; `marks` are values of others, by the
-    text beside them.
+    `log` is for what is compared as ratios; `rule` is that of runs whose names do not begin with
+    one; `marks` are values of others, by the text beside them.
     """
 
     title: str
     table: pd.DataFrame
-    quantity: Quantity
+    unit: str
+    log: bool = False
     rule: str = "q-agrel"
     marks: Mapping[str, float] = {}
 
@@ -86,7 +87,7 @@ def settings(panels: Sequence[Settings]) -> Figure:
 def setting_lines(axes: Axes, panel: Settings) -> None:
     """One panel of `settings`."""
     runs = list(dict.fromkeys(panel.table["run"]))
-    if panel.quantity.log:
+    if panel.log:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -99,7 +100,12 @@ def setting_lines(axes: Axes, panel: Settings) -> None:
         spread = np.linspace(-0.22, 0.22, len(numbers)) if len(numbers) > 1 else np.zeros(1)
         look: Any = {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "ls": ""}
         axes.plot(numbers, i + spread, **look, ms=2.5, alpha=0.6, mew=0)
-        axes.plot([panel.quantity.mean(numbers)] * 2, [i - 0.36, i + 0.36], color=BLACK, lw=1.2)
+        axes.plot(
+            [geometric(numbers) if panel.log else numbers.mean()] * 2,
+            [i - 0.36, i + 0.36],
+            color=BLACK,
+            lw=1.2,
+        )
     for text, value in panel.marks.items():
         axes.axvline(value, color=GREY, lw=0.7, ls=DASHED, zorder=0)
         inside: Any = {"xytext": (2, -2), "textcoords": "offset points", "va": "top"}
@@ -110,7 +116,7 @@ def setting_lines(axes: Axes, panel: Settings) -> None:
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, low // 1 + 0.3), max(high, high // 1 + 0.7))
     axes.set_yticks(range(len(runs)), [named(run) for run in runs])
-    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel=panel.quantity.name)
+    axes.set(ylim=(len(runs) - 0.5, -0.5), xlabel=panel.unit)
     axes.tick_params(axis="y", length=0)
 
 
@@ -208,7 +214,7 @@ def classes(trials: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
         below.yaxis.set_minor_formatter("")
         letter_panel(below, LETTERS[len(shown) + i], f"ratio, {RATES[rates]}")
         below.set(xlabel="classes", xticks=numbers)
-    panels[0, 0].set_ylabel(QUANTITIES["trials"].name)
+    panels[0, 0].set_ylabel("trials until 95 % are right")
     panels[1, 0].set_ylabel("trials, Q-AGREL / error-BP")
     for row in panels:
         row[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))

@@ -56,6 +56,11 @@ class Moments:
         return Moments(math.log(self.mean), self.std / self.mean, self.n)
 
 
+def geometric(values: Iterable[float]) -> float:
+    """The geometric mean of numbers that are compared as ratios."""
+    return float(np.exp(np.log(np.array(list(values))).mean()))
+
+
 Weighted = Sequence[tuple[float, "Moments"]]
 
 

@@ -8,11 +8,9 @@ import pytest
 from examples import beyond_results
 
 from qagrel.replication import beyond as results
-from qagrel.replication.beyond import naming
+from qagrel.replication import naming
 from qagrel.replication.figures import beyond
 from qagrel.replication.figures.beyond import Settings
-
-ACCURACY = results.QUANTITIES["accuracy"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def test_every_seed_and_the_mean_stand_in_the_line_of_their_setting() -> None:
     table = pd.DataFrame(
         {"run": ["error-bp, sgd, none"] * 2 + ["initial-q 1"], "value": [90.0, 92.0, 80.0]}
     )
-    figure = beyond.settings([Settings("one", table, ACCURACY, marks={"theirs": 85.0})])
+    figure = beyond.settings([Settings("one", table, "accuracy", marks={"theirs": 85.0})])
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [
         "error-BP, SGD",
@@ -44,14 +42,14 @@ def test_every_seed_and_the_mean_stand_in_the_line_of_their_setting() -> None:
 
 def test_settings_of_equal_whole_numbers_have_whole_ticks() -> None:
     table = pd.DataFrame({"run": ["a", "b"], "value": [10.0, 10.0]})
-    (axes,) = beyond.settings([Settings("one", table, results.QUANTITIES["found"])]).axes
+    (axes,) = beyond.settings([Settings("one", table, "classes")]).axes
     low, high = axes.get_xlim()
     assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [10]
 
 
 def test_means_of_what_is_compared_as_ratios_are_geometric() -> None:
     table = pd.DataFrame({"run": ["a", "a"], "value": [100.0, 400.0]})
-    (axes,) = beyond.settings([Settings("one", table, results.QUANTITIES["epochs"])]).axes
+    (axes,) = beyond.settings([Settings("one", table, "epochs", log=True)]).axes
     assert axes.get_xscale() == "log"
     assert list(axes.lines[1].get_xdata()) == pytest.approx([200.0, 200.0])
 
