@@ -100,12 +100,8 @@ def setting_lines(axes: Axes, panel: Settings) -> None:
         spread = np.linspace(-0.22, 0.22, len(numbers)) if len(numbers) > 1 else np.zeros(1)
         look: Any = {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "ls": ""}
         axes.plot(numbers, i + spread, **look, ms=2.5, alpha=0.6, mew=0)
-        axes.plot(
-            [geometric(numbers) if panel.log else numbers.mean()] * 2,
-            [i - 0.36, i + 0.36],
-            color=BLACK,
-            lw=1.2,
-        )
+        mean = geometric(numbers) if panel.log else numbers.mean()
+        axes.plot([mean, mean], [i - 0.36, i + 0.36], color=BLACK, lw=1.2)
     for text, value in panel.marks.items():
         axes.axvline(value, color=GREY, lw=0.7, ls=DASHED, zorder=0)
         inside: Any = {"xytext": (2, -2), "textcoords": "offset points", "va": "top"}
