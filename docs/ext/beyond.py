@@ -1,7 +1,4 @@
-"""The page of what goes beyond the paper: what was predicted, and what came of it.
-
-Predictions whose runs were not made are shown as they were written down.
-"""
+"""The page of what goes beyond the paper: what was predicted, and what came of it."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from qagrel.replication.beyond import QUANTITIES
+from qagrel.replication.beyond import ALPHA
 
 from .claims import badge
 from .markdown import interval, number, table
@@ -38,36 +35,31 @@ question, or to ask one of your own.
 
 def page(root: Path) -> str:
     """The whole page: an overview, then a section a question."""
-    said = yaml.safe_load((root / "beyond" / "predictions.yaml").read_text(encoding="utf-8"))
-    known = yaml.safe_load((root / "beyond" / "registered.yaml").read_text(encoding="utf-8"))
+    questions = yaml.safe_load(_text(root / "beyond" / "predictions.yaml"))["questions"]
+    known = yaml.safe_load(_text(root / "beyond" / "registered.yaml"))
     results = root / "results" / "beyond"
-    verdicts = {each["id"]: each for each in _read(results / "verdicts.json", [])}
-    predictions = [{**verdicts.get(each["id"], {}), **each} for each in said["predictions"]]
-    answers = _read(results / "answers.json", {})
+    verdicts = json.loads(_text(results / "verdicts.json"))
+    answers = json.loads(_text(results / "answers.json"))
     overview = table(
         ("prediction", "verdict"),
         (
-            (f"[{each['prediction'].strip()}](#{each['id']})", badge(_verdict(each)))
-            for each in predictions
+            (f"[{each['prediction'].strip()}](#{each['id']})", badge(each["verdict"]))
+            for each in verdicts
         ),
     )
-    n = len(predictions)
-    head = HEAD.format(date=known["date"], commit=known["commit"][:7], n=n, least=0.05 / n)
+    n = len(verdicts)
+    head = HEAD.format(date=known["date"], commit=known["commit"][:7], n=n, least=ALPHA / n)
     parts = [head, overview]
-    for number_of, (name, question) in enumerate(said["questions"].items(), start=1):
-        own = [each for each in predictions if each["question"] == name]
+    for number_of, (name, question) in enumerate(questions.items(), start=1):
+        own = [each for each in verdicts if each["question"] == name]
         answer = [f"**In numbers.** {answers[name]}"] if name in answers else []
         figure = _figure(results, number_of)
         parts += [f"## {question.strip()}", *answer, *figure, *map(_section, own)]
     return "\n\n".join(parts) + "\n"
 
 
-def _read(path: Path, otherwise: Any) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else otherwise
-
-
-def _verdict(prediction: dict[str, Any]) -> str:
-    return str(prediction.get("verdict", "not tested"))
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _figure(results: Path, question: int) -> Iterator[str]:
@@ -76,38 +68,26 @@ def _figure(results: Path, question: int) -> Iterator[str]:
         yield f"[![What the runs show]({file})](figures/beyond/{picture.stem}.ipynb)"
 
 
-def _section(prediction: dict[str, Any]) -> str:
-    measured = prediction["measured"]
-    bounds = interval([prediction.get("above"), prediction.get("below")])
+def _section(verdict: dict[str, Any]) -> str:
+    bounds = interval([verdict["above"], verdict["below"]])
     lines = [
-        ("quantity", f"{measured['quantity']} of {_runs(prediction)}, study `{measured['study']}`"),
-        ("to be held", f"{bounds}. {prediction['threshold'].strip()}"),
+        ("quantity", f"{verdict['number']} (study `{verdict['measured']['study']}`)"),
+        ("to be held", f"{bounds}. {verdict['threshold'].strip()}"),
     ]
-    if prediction.get("value") is not None:
-        found = interval([prediction["low"], prediction["high"]])
+    if verdict["value"] is not None:
+        found = interval([verdict["low"], verdict["high"]])
+        p = number(verdict["p_corrected"], 2)
         lines.append(
             (
                 "found",
-                f"{number(prediction['value'])} {found} {prediction['unit']}, "
-                f"{prediction['n_seeds']} seeds; corrected p = "
-                f"{number(prediction['p_corrected'], 2)}",
+                f"{number(verdict['value'])} {found} {verdict['unit']}, "
+                f"{verdict['n_seeds']} seeds; corrected p = {p}",
             )
         )
-    hindsight = prediction.get("hindsight")
+    hindsight = verdict["hindsight"]
     later = f"\n\nIn hindsight: {' '.join(hindsight.split())}" if hindsight else ""
     return (
-        f"({prediction['id']})=\n### {prediction['prediction'].strip()}\n\n"
-        f"{badge(_verdict(prediction))}\n\n{table(('', ''), lines)}\n\n"
-        f"Why we thought so: {' '.join(prediction['why'].split())}{later}"
+        f"({verdict['id']})=\n### {verdict['prediction'].strip()}\n\n"
+        f"{badge(verdict['verdict'])}\n\n{table(('', ''), lines)}\n\n"
+        f"Why we thought so: {' '.join(verdict['why'].split())}{later}"
     )
-
-
-def _runs(prediction: dict[str, Any]) -> str:
-    """The runs that make the number: a difference, or a ratio."""
-    measured = prediction["measured"]
-    is_ratio = QUANTITIES[measured["quantity"]].log
-    more, less = (" × ", " / ") if is_ratio else (" + ", " − ")
-    signed = (
-        f"{less if weight < 0 else more}`{run}`" for run, weight in measured["runs"].items()
-    )
-    return "".join(signed).removeprefix(more)

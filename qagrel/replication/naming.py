@@ -1,4 +1,4 @@
-"""Settings of studies, as a reader has them."""
+"""Settings of studies, and numbers, as a reader has them."""
 
 import re
 
@@ -21,3 +21,9 @@ def named(run: str) -> str:
     for code, name in READABLE.items():
         run = re.sub(rf"(?<![\w-]){code}(?![\w-])", name, run)
     return run
+
+
+def written(value: float, form: str) -> str:
+    """A number in a text: with a minus sign that is one, and none before a zero."""
+    text = f"{value:{form}}"
+    return text.lstrip("+-") if text.strip("+-0.") == "" else text.replace("-", "−")

@@ -15,8 +15,9 @@ from typing import Any
 from qagrel import store
 from qagrel.errors import InputError
 from qagrel.replication import scratch
-from qagrel.replication.beyond import REGISTERED
+from qagrel.replication.beyond import ALPHA, REGISTERED, SHARE, is_made
 from qagrel.replication.experiments import Profile, read_params
+from qagrel.replication.measures import LATEST
 from qagrel.replication.results import results_folder
 from qagrel.spec import BEYOND, PAYING, RunSpec
 
@@ -44,7 +45,9 @@ def build_report(profile_name: str) -> Path:
         inputs["protocol"] = json.dumps(_protocol(profile, params.rows[0]))
         pdf = _compile("report.typ", folder, inputs)
     else:
-        inputs["studies"] = json.dumps(studies_made(profile, folder))
+        of_runs = {"base": profile.table1, "studies": studies_made(profile, folder)}
+        judged = {"alpha": ALPHA, "share": SHARE, "latest": LATEST}
+        inputs["beyond"] = json.dumps(of_runs | judged)
         pdf = _compile("beyond.typ", folder, inputs, Path(profile.predictions))
     path = folder / "report.pdf"
     store.write_bytes(path, pdf)
@@ -65,13 +68,13 @@ def _protocol(profile: Profile, row: str) -> list[dict[str, Any]]:
     ]
 
 
-def studies_made(profile: Profile, folder: Path) -> list[dict[str, Any]]:
-    """The studies of a profile that were made: name, n_seeds, n_runs (of different settings)."""
-    return [
-        {"name": name, "n_seeds": study.n_seeds, "n_runs": len(study.runs)}
+def studies_made(profile: Profile, folder: Path) -> dict[str, dict[str, Any]]:
+    """What a profile says of those of its studies that were made, by name."""
+    return {
+        name: study.model_dump(mode="json")
         for name, study in profile.studies.items()
-        if (folder / "studies" / f"{name}-summary.csv").exists()
-    ]
+        if is_made(folder, name)
+    }
 
 
 def _compile(

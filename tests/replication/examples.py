@@ -60,7 +60,7 @@ def beyond_results(folder: Path, n_seeds: int = 3) -> None:
     read = beyond.read_predictions(ROOT / str(profile.predictions), profile)
     verdicts = [{**each, "hindsight": None} for each in beyond.judge(read.predictions, folder)]
     store.write_json(folder / "verdicts.json", verdicts)
-    store.write_json(folder / "answers.json", beyond.answers(folder))
+    store.write_json(folder / "answers.json", beyond.answers(folder, read.questions))
 
 
 def seeds(

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import math
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,20 @@ def test_the_projects_predictions_are_as_they_were_first_committed(profile: Prof
     assert len(asked) == 6
 
 
+def test_the_commit_that_is_named_has_the_predictions_as_they_are() -> None:
+    """Where the history is there: a copy without it cannot tell."""
+    path = "beyond/predictions.yaml"
+    commit = yaml.safe_load((ROOT / "beyond/registered.yaml").read_text())["commit"]
+    git = ["git", "-C", str(ROOT)]
+    shallow = subprocess.run([*git, "cat-file", "-e", commit], capture_output=True, check=False)
+    if shallow.returncode:
+        pytest.skip("the history is not here")
+    first = subprocess.run([*git, "show", f"{commit}:{path}"], capture_output=True, check=True)
+    assert first.stdout == (ROOT / path).read_bytes()
+    is_ancestor = ["merge-base", "--is-ancestor", commit, "HEAD"]
+    subprocess.run([*git, *is_ancestor], check=True)
+
+
 def test_every_study_decides_a_prediction(profile: Profile) -> None:
     read = beyond.read_predictions(ROOT / str(profile.predictions), profile)
     assert {p.measured.study for p in read.predictions} == set(profile.studies)
@@ -247,6 +262,9 @@ def test_what_was_changed_later_is_no_prediction(
         ({"measured": {"quantity": "speed"}}, "one: quantity: 'speed' is not one of accuracy"),
         ({"measured": {"study": "deepth"}}, "one: study: 'deepth' is not one of .* 'depth'"),
         ({"measured": {"runs": {"7, q-agrel": 1}}}, "one: run: '7, q-agrel' is not one of "),
+        ({"measured": {"runs": {"1, q-agrel": 2}}}, "runs.1, q-agrel: input should be 1 or -1"),
+        ({"above": 1.0, "below": 1.0}, "predictions.0: value error, nothing is above and below"),
+        ({"measured": {"quantity": "epochs"}}, "one: what is compared are ratios: .* above 0"),
     ],
 )
 def test_a_prediction_that_cannot_be_tested_is_refused(
@@ -260,6 +278,43 @@ def test_a_prediction_that_cannot_be_tested_is_refused(
             prediction[name] = value
     with pytest.raises(InputError, match=said):
         beyond.read_predictions(registered(tmp_path, content, profile), profile)
+
+
+def test_one_seed_decides_nothing(
+    tmp_path: Path, profile: Profile, content: dict[str, Any]
+) -> None:
+    study = profile.study("depth").model_copy(update={"n_seeds": 1})
+    alone = profile.model_copy(update={"studies": {"depth": study}})
+    with pytest.raises(InputError, match="one: a test needs two seeds"):
+        beyond.read_predictions(registered(tmp_path, content, alone), alone)
+
+
+def test_seeds_that_are_missing_are_told(write: Write) -> None:
+    folder = write("made-up", "test_accuracy", {"new": OLD[:3], "old": OLD})
+    with pytest.raises(InputError, match="made-up: its runs have not the same seeds"):
+        beyond.judge([predicted()], folder)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "runs", "number", "unit"),
+    [
+        ("found", {"neither": 1}, "classes found: “the paper's rule”", "classes"),
+        ("found", {"novelty 1": 1, "neither": -1}, "“novelty 1” − “the paper's rule”", "classes"),
+        ("epochs", {"relu": 1, "tanh": -1}, "rule: “ReLU” / “tanh”", "times the epochs"),
+        (
+            "epochs",
+            {"a": 1, "b": -1, "c": -1, "d": 1},
+            ": “a” / “b” / “c” × “d”",
+            "times the ratio",
+        ),
+    ],
+)
+def test_what_was_measured_is_told_in_words(
+    tmp_path: Path, quantity: str, runs: dict[str, int], number: str, unit: str
+) -> None:
+    (found,) = beyond.judge([predicted(quantity=quantity, runs=runs)], tmp_path)
+    assert found["number"].endswith(number)
+    assert found["unit"] == unit
 
 
 def test_other_runs_decide_nothing(

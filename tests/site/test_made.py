@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from ext import beyond, claims, docstrings, made, markdown, mathml, rules, vega
 
+from qagrel.replication.beyond import judge, read_predictions
+from qagrel.replication.experiments import read_params
 from qagrel.rules import LEARN_BY_REWARD, RULES
 
 NEW = {
@@ -45,19 +47,27 @@ def test_a_claim_without_evidence_is_shown() -> None:
     assert "## It is so." in claims.section(bare, {}, {})
 
 
-def test_predictions_are_shown_before_and_after_their_runs(tmp_path: Path) -> None:
+def test_predictions_are_shown_with_and_without_their_runs(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "beyond", tmp_path / "beyond")
+    results = tmp_path / "results" / "beyond"
+    results.mkdir(parents=True)
+    profile = read_params(ROOT / "params.yaml").profile("beyond")
+    said = read_predictions(ROOT / "beyond" / "predictions.yaml", profile).predictions
+    verdicts = [{**each, "hindsight": None} for each in judge(said, results)]
+    (results / "verdicts.json").write_text(json.dumps(verdicts))
+    (results / "answers.json").write_text("{}")
     before = beyond.page(tmp_path)
-    said = yaml.safe_load((ROOT / "beyond" / "predictions.yaml").read_text())["predictions"]
     assert before.count(">not tested<") == 2 * len(said)
-    assert all(f"({each['id']})=" in before and each["prediction"] in before for each in said)
-    found = {"value": 1.25, "low": 1.0, "high": 1.5, "unit": "classes", "n_seeds": 10}
-    verdict = {"id": said[0]["id"], "verdict": "contradicted", "p_corrected": 0.003, **found}
-    (tmp_path / "results" / "beyond").mkdir(parents=True)
-    (tmp_path / "results" / "beyond" / "verdicts.json").write_text(json.dumps([verdict]))
+    assert all(f"({each.id})=" in before and each.prediction.strip() in before for each in said)
+    verdicts[0] |= {"value": 1.25, "low": 1.0, "high": 1.5, "unit": "classes", "n_seeds": 10}
+    verdicts[0] |= {"verdict": "contradicted", "p_corrected": 0.003, "hindsight": "It was late."}
+    (results / "verdicts.json").write_text(json.dumps(verdicts))
+    (results / "answers.json").write_text(json.dumps({said[0].question: "Three of ten."}))
     after = beyond.page(tmp_path)
     assert after.count(">contradicted<") == 2
     assert "| found | 1.25 [1, 1.5] classes, 10 seeds; corrected p = 0.003 |" in after
+    assert "In hindsight: It was late." in after
+    assert "**In numbers.** Three of ten." in after
 
 
 def test_what_the_report_says_has_the_claims_own_numbers() -> None:

@@ -21,18 +21,21 @@ from qagrel.replication.beyond.predictions import (
     read_predictions,
     runs_sha256,
 )
-from qagrel.replication.beyond.quantities import QUANTITIES, values
+from qagrel.replication.beyond.quantities import QUANTITIES, SHARE, is_made, values
 from qagrel.replication.beyond.telling import seen
-from qagrel.replication.beyond.verdicts import judge, values_by_seed, write_verdicts
+from qagrel.replication.beyond.verdicts import ALPHA, judge, values_by_seed, write_verdicts
 
 __all__ = [
+    "ALPHA",
     "HINDSIGHT",
     "QUANTITIES",
     "REGISTERED",
+    "SHARE",
     "Measured",
     "Prediction",
     "Predictions",
     "answers",
+    "is_made",
     "judge",
     "read_hindsight",
     "read_predictions",

@@ -4,7 +4,8 @@ An answer is a few sentences of means over seeds, geometric ones of what is comp
 Studies that were not made are left out of it.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,24 @@ import pandas as pd
 
 from qagrel import store
 from qagrel.replication import results
-from qagrel.replication.beyond.quantities import QUANTITIES, trials_by_share, values
-from qagrel.replication.naming import named
+from qagrel.replication.beyond.quantities import QUANTITIES, is_made, trials_by_share, values
+from qagrel.replication.experiments import check_name
+from qagrel.replication.measures import LATEST
+from qagrel.replication.naming import named, written
 from qagrel.replication.statistics import geometric
 
 CLOSE = 1.0  # point of accuracy: within it, a deep network is as good as one of two layers
-AS_GOOD = 0.3  # points: within them, wrong feedback is as good as symmetric
+AS_GOOD = 0.3  # points: no more than them below, wrong feedback is as good as symmetric
 LITERATURE = Path("paper") / "literature.csv"
 
 
-def answers(folder: Path) -> dict[str, str]:
-    """The answer to each question of `ANSWERS` whose studies were made."""
-    texts = {question: " ".join(answer(folder)) for question, answer in ANSWERS.items()}
-    return {question: text for question, text in texts.items() if text}
+def answers(folder: Path, questions: Iterable[str]) -> dict[str, str]:
+    """The answer to each of these questions that `ANSWERS` knows and whose studies were made.
+
+    InputError where a study lacks the run that the others are compared with.
+    """
+    known = {each: " ".join(ANSWERS[each](folder)) for each in questions if each in ANSWERS}
+    return {question: text for question, text in known.items() if text}
 
 
 def means(folder: Path, study: str, quantity: str) -> "pd.Series[float]":
@@ -33,35 +39,32 @@ def means(folder: Path, study: str, quantity: str) -> "pd.Series[float]":
     return by_run.agg(QUANTITIES[quantity].mean)
 
 
-def _is_made(folder: Path, study: str) -> bool:
-    return (folder / "studies" / f"{study}-summary.csv").exists()
-
-
 def _each(values: "pd.Series[Any]", form: str) -> str:
     """Numbers with what they are of: *1.48 (initial Q 0.2), 0.51 (novelty 1)*."""
-    return ", ".join(f"{_number(value, form)} ({named(str(run))})" for run, value in values.items())
+    return ", ".join(f"{written(value, form)} ({named(str(run))})" for run, value in values.items())
 
 
-def _number(value: Any, form: str) -> str:
-    text = f"{value:{form}}"
-    return text.lstrip("+-") if text.strip("+-0.") == "" else text.replace("-", "−")
+def _less(values: "pd.Series[float]", run: str) -> "pd.Series[float]":
+    """What the other runs have more than this one."""
+    check_name(run, values.index, "an answer compares with the run")
+    return (values - values[run]).drop(run)
 
 
 def _optimism(folder: Path) -> Iterator[str]:
-    if _is_made(folder, "optimism"):
+    if is_made(folder, "optimism"):
         accuracy = means(folder, "optimism", "accuracy")
         yield (
             "In the network of Fig. 5, the trials until a class is found, over those of the "
             f"paper's rule: {_each(_ratios(folder, 'optimism', 'finding'), '.2f')}. Accuracy at "
             f"the end, in percent: {_each(accuracy, '.1f')}."
         )
-    if _is_made(folder, "narrow"):
+    if is_made(folder, "narrow"):
         found, accuracy = (means(folder, "narrow", quantity) for quantity in ("found", "accuracy"))
         yield (
             f"Of ten classes, networks of ten hidden units find {_each(found, '.1f')}; their "
             f"accuracy, in percent: {_each(accuracy, '.1f')}."
         )
-    if _is_made(folder, "optimism-stop"):
+    if is_made(folder, "optimism-stop"):
         _, lines = results.read_study(folder, "optimism-stop")
         cut = int((lines["status"] == "max-epochs").sum())
         yield (
@@ -72,12 +75,11 @@ def _optimism(folder: Path) -> Iterator[str]:
 
 
 def _ratios(folder: Path, study: str, quantity: str) -> "pd.Series[float]":
-    by_run = means(folder, study, quantity)
-    return (by_run / by_run["neither"]).drop("neither")
+    return _less(means(folder, study, quantity).map(math.log), "neither").map(math.exp)
 
 
 def _depth(folder: Path) -> Iterator[str]:
-    if not _is_made(folder, "depth"):
+    if not is_made(folder, "depth"):
         return
     accuracy = means(folder, "depth", "accuracy")
     parts = accuracy.index.str.split(", ", n=1)
@@ -85,9 +87,10 @@ def _depth(folder: Path) -> Iterator[str]:
     table["accuracy"] = accuracy.to_numpy()
     reached = {}
     for setting, group in table.groupby("setting", sort=False):
-        two_layers = accuracy[f"2, {str(setting).rpartition(', ')[0]}, 0.05"]
+        two_layers = f"2, {str(setting).rpartition(', ')[0]}, 0.05"
         if len(group) > 1:
-            reached[setting] = _reached(group, two_layers - CLOSE)
+            check_name(two_layers, accuracy.index, "an answer compares with the run")
+            reached[setting] = _reached(group, accuracy[two_layers] - CLOSE)
     yield (
         "Within a point of two layers at ±0.05, by the same rule and feedback, come networks of up "
         f"to so many layers, by their range of initial weights: {_each(pd.Series(reached), '')}."
@@ -98,22 +101,23 @@ def _depth(folder: Path) -> Iterator[str]:
 
 
 def _reached(group: pd.DataFrame, least: float) -> str:
-    """The most layers up to which every network is at least so accurate."""
+    """The most layers up to which every network of two or more is at least so accurate."""
+    group = group[group["layers"] > 1]
     enough = (group["accuracy"] >= least).cummin()
     return str(group["layers"][enough].max()) if enough.any() else "none"
 
 
 def _activations(folder: Path) -> Iterator[str]:
-    if _is_made(folder, "activations"):
+    if is_made(folder, "activations"):
         accuracy = means(folder, "activations", "accuracy")
         for rule in _first(accuracy):
             own = _of(accuracy, rule)
-            change = (own - own["relu"]).drop("relu")
+            change = _less(own, "relu")
             yield (
                 f"Against ReLU, accuracy under {named(rule)} changes by "
                 f"{_each(change, '+.2f')} points."
             )
-    if _is_made(folder, "lecun"):
+    if is_made(folder, "lecun"):
         accuracy = means(folder, "lecun", "accuracy")
         theirs = store.read_csv(LITERATURE).set_index("hidden")["accuracy"]
         for hidden in _first(accuracy):
@@ -137,7 +141,7 @@ def _of(values: "pd.Series[float]", beginning: str) -> "pd.Series[float]":
 
 def _distortions(folder: Path) -> Iterator[str]:
     study = "distortions-and-optimizers"
-    if not _is_made(folder, study):
+    if not is_made(folder, study):
         return
     accuracy = means(folder, study, "accuracy")
     for rule in _first(accuracy):
@@ -146,7 +150,7 @@ def _distortions(folder: Path) -> Iterator[str]:
             own[own.index.str.endswith(end)].rename(index=lambda run: run.split(", ")[0])
             for end in (", none", ", affine")
         )
-        steps = (plain - plain["sgd"]).drop("sgd")
+        steps = _less(plain, "sgd")
         yield (
             f"Distortions change the accuracy of {named(rule)} by "
             f"{_each(distorted - plain, '+.2f')} points, and optimizers without them by "
@@ -156,7 +160,7 @@ def _distortions(folder: Path) -> Iterator[str]:
 
 
 def _classes(folder: Path) -> Iterator[str]:
-    if not _is_made(folder, "classes"):
+    if not is_made(folder, "classes"):
         return
     keys = ["rates", "share", "classes"]
     ratios = trial_ratios(folder).groupby(keys)["value"].agg(geometric)
@@ -170,6 +174,10 @@ def _classes(folder: Path) -> Iterator[str]:
             f"{said}, Q-AGREL takes so many times the trials of error-BP with "
             f"{', '.join(map(str, by_share.columns))} classes: {'; '.join(parts)}."
         )
+    yield (
+        f"No share is known before {LATEST:,} trials, which with two classes is most of what "
+        "error-BP takes: there, the ratios are too small."
+    )
 
 
 def trial_ratios(folder: Path) -> pd.DataFrame:
@@ -182,14 +190,14 @@ def trial_ratios(folder: Path) -> pd.DataFrame:
 
 
 def _feedback(folder: Path) -> Iterator[str]:
-    if not _is_made(folder, "feedback"):
+    if not is_made(folder, "feedback"):
         return
     accuracy = means(folder, "feedback", "accuracy")
-    others = (accuracy - accuracy["symmetric"]).drop("symmetric")
+    others = _less(accuracy, "symmetric")
     good = ", ".join(named(str(run)) for run in others[others > -AS_GOOD].index)
     yield (
-        f"Symmetric feedback gets to {accuracy['symmetric']:.2f} %. Within {AS_GOOD:g} points of "
-        f"it stay: {good or 'none of the others'}. What each costs, in points: "
+        f"Symmetric feedback gets to {accuracy['symmetric']:.2f} %. No more than {AS_GOOD:g} "
+        f"points below it stay: {good or 'none of the others'}. What each costs, in points: "
         f"{_each(-others, '.2f')}."
     )
 

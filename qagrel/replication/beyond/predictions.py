@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
@@ -26,9 +26,9 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Measured(BaseModel):
-    """The number that a prediction is about: a weighted sum over runs, seed by seed.
+    """The number that a prediction is about: a sum over runs, some of them taken off, by seed.
 
-    With a weight of 1 it is a run's own number, with 1 and -1 a difference; a ratio, where the
+    With one run it is that run's own number, with 1 and -1 a difference; a ratio, where the
     quantity has logarithms.
     """
 
@@ -36,7 +36,7 @@ class Measured(BaseModel):
 
     study: Text
     quantity: Text
-    runs: dict[str, int] = Field(min_length=1)
+    runs: dict[str, Literal[1, -1]] = Field(min_length=1)
 
 
 class Prediction(BaseModel):
@@ -57,10 +57,13 @@ class Prediction(BaseModel):
     def _has_bounds(self) -> "Prediction":
         if self.above is None and self.below is None:
             raise ValueError("give it a bound, above or below or both")
+        if self.above is not None and self.below is not None and self.above >= self.below:
+            raise ValueError("nothing is above and below: give it an upper bound that is higher")
         return self
 
-    def check(self, values: pd.Series, log: bool) -> Check:
-        """The test of a number a seed against the bounds."""
+    def check(self, values: "pd.Series[float]") -> Check:
+        """The test of a number a seed (see `values_by_seed`) against the bounds."""
+        log = QUANTITIES[self.measured.quantity].log
         low, high = (
             end if bound is None else math.log(bound) if log else bound
             for bound, end in ((self.above, -math.inf), (self.below, math.inf))
@@ -99,7 +102,8 @@ def read_predictions(path: Path, profile: Profile) -> Predictions:
     ------
     InputError
         When it is no such file; when a prediction is about a question, study, run or quantity that
-        there is not, or one identifier stands twice; or when the file, or the runs of the profile,
+        there is not, has a bound of a ratio that is not above 0 or a study of one seed, or one
+        identifier stands twice; or when the file, or the runs of the profile,
         are others than those whose hashes stand beside it, in ``registered.yaml``.
     """
     read: Predictions = _validated(path, Predictions)
@@ -121,16 +125,26 @@ def read_predictions(path: Path, profile: Profile) -> Predictions:
         if ids.count(prediction.id) > 1:
             raise InputError(f"{where}: it is there twice: rename one")
         check_name(prediction.question, read.questions, f"{where}: question")
-        check_name(prediction.measured.quantity, QUANTITIES, f"{where}: quantity")
-        check_name(prediction.measured.study, profile.studies, f"{where}: study")
-        for run in prediction.measured.runs:
-            check_name(run, profile.study(prediction.measured.study).runs, f"{where}: run")
+        _check_measured(prediction, profile, where)
     return read
 
 
+def _check_measured(prediction: Prediction, profile: Profile, where: str) -> None:
+    measured, bounds = prediction.measured, (prediction.above, prediction.below)
+    check_name(measured.quantity, QUANTITIES, f"{where}: quantity")
+    check_name(measured.study, profile.studies, f"{where}: study")
+    study = profile.study(measured.study)
+    for run in measured.runs:
+        check_name(run, study.runs, f"{where}: run")
+    if study.n_seeds < 2:
+        raise InputError(f"{where}: a test needs two seeds at least, and its study has one")
+    if QUANTITIES[measured.quantity].log and any(each is not None and each <= 0 for each in bounds):
+        raise InputError(f"{where}: what is compared are ratios: give it bounds above 0")
+
+
 def runs_sha256(profile: Profile) -> str:
-    """The hash of all that a profile says of its runs: their fields and their numbers of seeds."""
-    said = profile.model_dump(mode="json", exclude={"predictions"})
+    """The hash of what a profile says of its runs: their fields and their numbers of seeds."""
+    said = profile.model_dump(mode="json", exclude={"predictions"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,6 +1,5 @@
 """What a run comes to: one number a run and seed, which predictions are about."""
 
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -26,13 +25,13 @@ def _accuracy(folder: Path, study: str) -> pd.DataFrame:
 
 
 def _epochs(folder: Path, study: str) -> pd.DataFrame:
-    """Epochs until the stopping rule, as logarithms; a run that was cut off counts as it is.
+    """Epochs until the stopping rule; a run that was cut off counts as it is.
 
     One that diverged counts with the most epochs of any run.
     """
     _, lines = results.read_study(folder, study)
     epochs = lines["n_epochs"].where(lines["status"] != "diverged", lines["n_epochs"].max())
-    return lines[["run", "seed"]].assign(value=np.log(epochs))
+    return lines[["run", "seed"]].assign(value=epochs)
 
 
 def _found(folder: Path, study: str) -> pd.DataFrame:
@@ -43,21 +42,20 @@ def _found(folder: Path, study: str) -> pd.DataFrame:
 
 
 def _finding(folder: Path, study: str) -> pd.DataFrame:
-    """The mean trial by which a class was found, as logarithm.
+    """The mean trial by which a class was found.
 
     A class that was never found counts as found in the last trial by which any was.
     """
     measured = results.read_measured(folder, study)
     found = measured["found"].fillna(measured["found"].max())
     by_run = found.groupby([measured["run"], measured["seed"]], sort=False).mean()
-    return by_run.map(math.log).rename("value").reset_index()
+    return by_run.rename("value").reset_index()
 
 
 def _trials(folder: Path, study: str) -> pd.DataFrame:
-    """Trials until `SHARE` of the latest ones are right, as logarithms (see `trials_by_share`)."""
+    """Trials until `SHARE` of the latest ones are right (see `trials_by_share`)."""
     table = trials_by_share(folder, study)
-    table = table[table["share"] == SHARE]
-    return table[["run", "seed"]].assign(value=np.log(table["value"]))
+    return table[table["share"] == SHARE]
 
 
 def trials_by_share(folder: Path, study: str) -> pd.DataFrame:
@@ -73,7 +71,7 @@ def trials_by_share(folder: Path, study: str) -> pd.DataFrame:
 class Quantity(NamedTuple):
     """What is compared: how it is read, its name, its unit, that of differences, and its digits.
 
-    Where `log` is set, differences are ratios, and means are geometric.
+    Where `log` is set, ratios are compared instead of differences, and means are geometric.
     """
 
     read: Callable[[Path, str], pd.DataFrame]
@@ -116,7 +114,9 @@ QUANTITIES = {
 def values(folder: Path, study: str, quantity: str) -> pd.DataFrame:
     """A number a run and seed of a study: columns run, seed, value (see `QUANTITIES`)."""
     check_name(quantity, QUANTITIES, "quantity")
-    table = QUANTITIES[quantity].read(folder, study)
-    if QUANTITIES[quantity].log:
-        table["value"] = np.exp(table["value"])
-    return table[["run", "seed", "value"]]
+    return QUANTITIES[quantity].read(folder, study)[["run", "seed", "value"]]
+
+
+def is_made(folder: Path, study: str) -> bool:
+    """Whether a study's results stand in a profile's folder."""
+    return (folder / "studies" / f"{study}-summary.csv").exists()

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from qagrel import store
-from qagrel.replication.beyond.answers import answers
 from qagrel.replication.beyond.quantities import QUANTITIES, Quantity
 from qagrel.replication.beyond.verdicts import ALPHA
+from qagrel.replication.experiments import read_params
+from qagrel.replication.naming import named, written
+from qagrel.replication.results import results_folder
 from qagrel.replication.statistics import Moments
 
 PREDICTED = """A prediction is held or contradicted where all seeds together say so, after
@@ -22,19 +23,26 @@ FIRST_LOOK = """This is a first look on another data set than that of the predic
 `beyond/predictions.yaml`, which says nothing of it."""
 
 
-def seen(folder: Path, question: str, shown: Iterable[tuple[str, pd.DataFrame, str]]) -> str:
-    """What the runs of a profile say of a question, in Markdown.
+def seen(profile: str, question: str, shown: Iterable[tuple[str, pd.DataFrame, str]]) -> str:
+    """What the runs of a profile, by its name, say of a question, in Markdown.
 
     Parameters
     ----------
     shown : titles of tables with what is in them: a number a run and seed, of which quantity.
+
+    Raises
+    ------
+    InputError
+        When the profile has predictions, and no verdicts on them yet.
     """
     parts = ["\n".join([f"{title}:", "", *_table(table, of)]) for title, table, of in shown]
-    path = folder / "verdicts.json"
-    if not path.exists():
+    if read_params().profile(profile).predictions is None:
         return "\n\n".join([*parts, FIRST_LOOK])
-    verdicts = store.read_json(path)
-    answer = answers(folder).get(question)
+    folder = results_folder(profile)
+    verdicts, answers = (
+        store.read_json(folder / name) for name in ("verdicts.json", "answers.json")
+    )
+    answer = answers.get(question)
     told = [_line(each) for each in verdicts if each["question"] == question]
     parts += [*([f"**In short.** {answer}"] if answer else []), "\n".join(told)]
     return "\n\n".join([*parts, PREDICTED.format(n=len(verdicts), least=ALPHA / len(verdicts))])
@@ -46,7 +54,7 @@ def _table(table: pd.DataFrame, name: str) -> list[str]:
     mean, spread = ("geometric mean", "÷ ×") if quantity.log else ("mean", "standard deviation")
     lines = [f"| setting | {mean} | {spread} | seeds |", "| --- | ---: | ---: | ---: |"]
     for run, group in table.groupby("run", sort=False):
-        cells = [str(run), *_moments(group["value"], quantity), str(len(group))]
+        cells = [named(str(run)), *_moments(group["value"], quantity), str(len(group))]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -62,24 +70,21 @@ def _moments(values: "pd.Series[float]", quantity: Quantity) -> tuple[str, str]:
 def _line(verdict: Mapping[str, Any]) -> str:
     """What became of a prediction."""
     return (
-        f"- **{verdict['verdict']}**: {verdict['prediction'].strip()} Found: {_number(verdict)}; "
-        f"to be held, {_bounds(verdict)}; corrected p = {_power(verdict['p_corrected'])}."
+        f"- **{verdict['verdict']}**: {verdict['prediction'].strip()} {_found(verdict)} "
+        f"It is held if {_bounds(verdict)} ({verdict['number']})."
     )
 
 
-def _number(verdict: Mapping[str, Any]) -> str:
+def _found(verdict: Mapping[str, Any]) -> str:
     if verdict["value"] is None:
-        return "nothing yet"
-    value, low, high = (f"{verdict[name]:.2f}" for name in ("value", "low", "high"))
-    return f"{value} [{low}, {high}] {verdict['unit']}"
+        return "Its runs were not made."
+    value, low, high = (written(verdict[name], ".2f") for name in ("value", "low", "high"))
+    p = verdict["p_corrected"]
+    return f"Found: {value} [{low}, {high}] {verdict['unit']}; corrected p = {p:.2g}."
 
 
 def _bounds(verdict: Mapping[str, Any]) -> str:
-    parts = [
-        f"{name} {verdict[name]:g}" for name in ("above", "below") if verdict[name] is not None
-    ]
-    return " and ".join(parts)
-
-
-def _power(p: float | None) -> str:
-    return "–" if p is None else f"{p:.2g}"
+    bounds = {name: verdict[name] for name in ("above", "below")}
+    return " and ".join(
+        f"{name} {written(bound, 'g')}" for name, bound in bounds.items() if bound is not None
+    )

@@ -1,5 +1,6 @@
 """Verdicts on predictions, from the studies that were run."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from qagrel import store
+from qagrel.errors import InputError
 from qagrel.replication.beyond.answers import answers
 from qagrel.replication.beyond.predictions import (
     Measured,
@@ -14,8 +16,9 @@ from qagrel.replication.beyond.predictions import (
     read_hindsight,
     read_predictions,
 )
-from qagrel.replication.beyond.quantities import QUANTITIES
+from qagrel.replication.beyond.quantities import QUANTITIES, is_made, values
 from qagrel.replication.experiments import Profile, check_name
+from qagrel.replication.naming import named
 from qagrel.replication.statistics import Check, holm
 from qagrel.replication.statistics.estimates import plain
 
@@ -27,10 +30,16 @@ def judge(predictions: Sequence[Prediction], folder: Path) -> list[dict[str, Any
 
     Returns
     -------
-    A record a prediction: what it says, and value, low, high (the number with its interval; ratios,
-    where the quantity has logarithms), unit, n_seeds, p (two-sided, of the bounds), p_corrected
-    (Holm, over all predictions) and verdict.  Where a study was not made, its predictions are *not
-    tested*, but count in the family, so that what is held or contradicted stays so when it is made.
+    A record a prediction: what it says, and number (what was measured, in words), value, low, high
+    (with its interval; ratios, where the quantity has logarithms), unit, n_seeds, p (two-sided, of
+    the bounds), p_corrected (Holm, over all predictions) and verdict.  Where a study was not made,
+    its predictions are *not tested*, but count in the family, so that what is held or contradicted
+    stays so when it is made.
+
+    Raises
+    ------
+    InputError
+        When a study lacks a run that a prediction is about, or a seed of one.
     """
     checks = [_checked(prediction, folder) for prediction in predictions]
     p_values = [1.0 if check is None else p_value(check) for check in checks]
@@ -38,15 +47,23 @@ def judge(predictions: Sequence[Prediction], folder: Path) -> list[dict[str, Any
     return [_record(*each) for each in zip(predictions, checks, p_values, corrected, strict=True)]
 
 
-def values_by_seed(measured: Measured, folder: Path) -> pd.Series:
-    """The number that a prediction is about, a seed each that all of its runs have."""
-    table = QUANTITIES[measured.quantity].read(folder, measured.study)
-    wide = table.pivot(index="seed", columns="run", values="value")
+def values_by_seed(measured: Measured, folder: Path) -> "pd.Series[float]":
+    """The number that a prediction is about, a seed each; its logarithm where ratios are compared.
+
+    InputError where a run is missing, or a seed of one: run the study again.
+    """
+    wide = values(folder, measured.study, measured.quantity).pivot(
+        index="seed", columns="run", values="value"
+    )
+    where = f"{folder}, study {measured.study}"
     for run in measured.runs:
-        check_name(run, wide.columns, f"{folder}, {measured.study}: run")
-    weights = pd.Series(measured.runs, dtype=float)
-    by_seed: pd.Series = (wide[list(weights.index)] * weights).sum(axis="columns", skipna=False)
-    return by_seed.dropna()
+        check_name(run, wide.columns, f"{where}: run")
+    wide = wide[list(measured.runs)]
+    if wide.isna().any(axis=None):
+        raise InputError(f"{where}: its runs have not the same seeds: make it again")
+    wide = wide.map(math.log) if QUANTITIES[measured.quantity].log else wide
+    by_seed: pd.Series[float] = (wide * pd.Series(measured.runs)).sum(axis="columns")
+    return by_seed
 
 
 def p_value(check: Check) -> float:
@@ -56,10 +73,9 @@ def p_value(check: Check) -> float:
 
 def _checked(prediction: Prediction, folder: Path) -> Check | None:
     measured = prediction.measured
-    if not (folder / "studies" / f"{measured.study}-summary.csv").exists():
+    if not is_made(folder, measured.study):
         return None
-    log = QUANTITIES[measured.quantity].log
-    return prediction.check(values_by_seed(measured, folder), log)
+    return prediction.check(values_by_seed(measured, folder))
 
 
 def _verdict(check: Check | None, p_corrected: float) -> str:
@@ -73,7 +89,6 @@ def _verdict(check: Check | None, p_corrected: float) -> str:
 def _record(
     prediction: Prediction, check: Check | None, p: float, p_corrected: float
 ) -> dict[str, Any]:
-    said = prediction.model_dump()
     found: dict[str, Any] = {"value": None, "low": None, "high": None, "n_seeds": 0}
     found |= {"p": None, "p_corrected": None}
     if check is not None:
@@ -82,17 +97,32 @@ def _record(
         n_seeds = round(check.estimate.df) + 1
         found = {"value": value, "low": low, "high": high, "n_seeds": n_seeds}
         found |= {"p": p, "p_corrected": p_corrected}
-    quantity = QUANTITIES[prediction.measured.quantity]
-    is_difference = sum(prediction.measured.runs.values()) == 0
     record: dict[str, Any] = plain(
         {
-            **said,
-            "unit": quantity.difference if is_difference else quantity.unit,
+            **prediction.model_dump(),
+            "number": _number(prediction.measured),
+            "unit": _unit(prediction.measured),
             **found,
             "verdict": _verdict(check, p_corrected),
         }
     )
     return record
+
+
+def _number(measured: Measured) -> str:
+    """What a prediction is about, in words: *classes found: “novelty 1” − “the paper's rule”*."""
+    quantity = QUANTITIES[measured.quantity]
+    more, less = (" × ", " / ") if quantity.log else (" + ", " − ")
+    signed = (f"{less if w < 0 else more}“{named(run)}”" for run, w in measured.runs.items())
+    return f"{quantity.name}: {''.join(signed).removeprefix(more)}"
+
+
+def _unit(measured: Measured) -> str:
+    quantity, weights = QUANTITIES[measured.quantity], list(measured.runs.values())
+    if sum(weights) != 0:
+        return quantity.unit
+    is_of_ratios = quantity.log and len(weights) > 2
+    return "times the ratio" if is_of_ratios else quantity.difference
 
 
 def write_verdicts(folder: Path, profile: Profile) -> list[dict[str, Any]]:
@@ -102,12 +132,13 @@ def write_verdicts(folder: Path, profile: Profile) -> list[dict[str, Any]]:
     """
     assert profile.predictions is not None
     path = Path(profile.predictions)
-    predictions = read_predictions(path, profile).predictions
+    read = read_predictions(path, profile)
+    predictions = read.predictions
     hindsight = read_hindsight(path, predictions)
     verdicts = [
         {**verdict, "hindsight": hindsight.get(verdict["id"])}
         for verdict in judge(predictions, folder)
     ]
     store.write_json(folder / "verdicts.json", verdicts)
-    store.write_json(folder / "answers.json", answers(folder))
+    store.write_json(folder / "answers.json", answers(folder, read.questions))
     return verdicts

@@ -180,13 +180,14 @@ def depth(accuracies: pd.DataFrame) -> Figure:
 
 
 @styled
-def classes(trials: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
+def classes(trials: pd.DataFrame, ratios: pd.DataFrame, name: str) -> Figure:
     """Trials until most answers are right, by the number of classes, and their ratio by rule.
 
     Parameters
     ----------
     trials : columns run, seed, value; runs are named ``classes, rule, same`` or ``own``.
     ratios : columns rates, share, classes, seed, value (see `beyond.trial_ratios`).
+    name : what those trials are.
     """
     parts = trials["run"].str.split(", ", expand=True)
     table = trials.assign(x=parts[0].astype(int), rule=parts[1], rates=parts[2])
@@ -210,7 +211,7 @@ def classes(trials: pd.DataFrame, ratios: pd.DataFrame) -> Figure:
         below.yaxis.set_minor_formatter("")
         letter_panel(below, LETTERS[len(shown) + i], f"ratio, {RATES[rates]}")
         below.set(xlabel="classes", xticks=numbers)
-    panels[0, 0].set_ylabel("trials until 95 % are right")
+    panels[0, 0].set_ylabel(name)
     panels[1, 0].set_ylabel("trials, Q-AGREL / error-BP")
     for row in panels:
         row[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
@@ -239,7 +240,7 @@ def feedback(accuracies: pd.DataFrame, lowest: float | None = None) -> Figure:
         "noise": ("symmetric feedback with noise", "standard deviation (× the feedback)", BLUE),
         "silenced": ("symmetric feedback, units left out", "share of hidden units", GREEN),
     }
-    whole = accuracies[accuracies["run"] == "symmetric"]
+    symmetric = accuracies[accuracies["run"] == "symmetric"]
     parts = accuracies[accuracies["run"] != "symmetric"]["run"].str.split(" ", expand=True)
     table = accuracies.loc[parts.index].assign(kind=parts[0], x=parts[1].astype(float))
     figure = new_figure(DOUBLE, 62 * MM)
@@ -249,14 +250,14 @@ def feedback(accuracies: pd.DataFrame, lowest: float | None = None) -> Figure:
     ):
         own = table[table["kind"] == kind]
         if kind != "correlation":
-            own = pd.concat([whole.assign(kind=kind, x=0.0), own])
-        curve(axes, own, ("mean", colour, "o", "-"))
-        axes.axhline(whole["value"].mean(), color=GREY, lw=0.7, ls=DASHED, zorder=0)
+            own = pd.concat([symmetric.assign(kind=kind, x=0.0), own])
+        curve(axes, own, (title, colour, "o", "-"))
+        axes.axhline(symmetric["value"].mean(), color=GREY, lw=0.7, ls=DASHED, zorder=0)
         axes.set_xlabel(label)
         letter_panel(axes, letter, title)
     panels[0].annotate(
         "symmetric",
-        (0.02, whole["value"].mean()),
+        (0.02, symmetric["value"].mean()),
         xycoords=("axes fraction", "data"),
         xytext=(0, 2),
         textcoords="offset points",
