@@ -293,7 +293,7 @@ def _summary(history: "History", results: dict[str, Any]) -> str:
     endings = {
         "converged": "then the stopping rule was met",
         "max-epochs": "as many as allowed, before the stopping rule was met",
-        "diverged": "then the weights were no longer finite: the run diverged",
+        "diverged": "then its numbers were no longer finite: the run diverged",
     }
     lines = {"epochs": f"{history.n_epochs}, {endings[history.status]}"}
     if spec.has_own_rewards:

@@ -92,6 +92,7 @@ def save(history: History, path: store.StrPath) -> None:
         arrays |= _numbered("feedback_weights", history.feedback_weights)
     for name, matrices in history.moments.items():
         arrays |= _numbered(name, matrices)
+    if history.moments:
         arrays["steps"] = np.array([history.steps])
     for name in ("batch_wrong", "batch_loss", "batch_size", "batch_reward"):
         if (values := getattr(history, name)) is not None:
@@ -188,7 +189,7 @@ def _history(arrays: Arrays) -> History:
         np.isfinite(matrix).all()
         for matrix in itertools.chain(weights, feedback_weights, *moments.values())
     ):
-        raise ValueError("its weights are not all finite numbers")
+        raise ValueError("its weights, or what its optimizer keeps, are not all finite numbers")
     if head.test_accuracy is not None and head.status == "diverged":
         raise ValueError("a run has a test accuracy only unless it diverged")
     if (_checksum({n: a for n, a in arrays.items() if n != "sha256"}) != arrays["sha256"]).any():
@@ -256,7 +257,8 @@ def _layout(head: _Head, spec: RunSpec) -> Layout:
             layout[f"feedback_weights.{layer}"] = (spec.precision, shape)
         for name in MOMENTS[spec.optimizer]:
             layout[f"{name}.{layer}"] = (spec.precision, shape)
-            layout["steps"] = (counts, (1,))
+    if MOMENTS[spec.optimizer]:
+        layout["steps"] = (counts, (1,))
     if head.n_batches is not None:
         by_batch = (head.n_epochs, head.n_batches)
         layout |= {"batch_wrong": (counts, by_batch), "batch_loss": (floats, by_batch)}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qagrel import kernels
 from qagrel.arrays import check_finite, values
 from qagrel.errors import InputError
-from qagrel.rules import ACTIVATIONS, LEARN_BY_REWARD, LOSSES, OPTIMIZERS, RULES
+from qagrel.rules import ACTIVATIONS, LEARN_BY_REWARD, LOSSES, RULES
 from qagrel.spec import RunSpec
 
 # one random stream for each purpose, so that every rule sees the same start and sample order
@@ -60,6 +60,8 @@ def correlated(
 ) -> Sequence[Floats]:
     """Feedback weights that correlate, if a run says so, with those that they reciprocate.
 
+    Their standard deviation is that of drawn ones; a single one may be up to 1.41 times the range.
+
     Parameters
     ----------
     weights, drawn : forward weights, and independent ones for the feedback, of the run's ranges.
@@ -102,7 +104,14 @@ def start_at(
     rows = zip(mean, last.tolist(), strict=True)
     now = math.fsum(y * w / last.shape[1] for y, row in rows for w in row)
     shift = (initial_q - now) / size * np.array(mean)[:, None]  # (units, 1)
-    return [*lower, (last.astype(np.float64) + shift).astype(last.dtype)]
+    with np.errstate(over="ignore"):
+        shifted = (last.astype(np.float64) + shift).astype(last.dtype)
+    if not np.isfinite(shifted).all():
+        raise InputError(
+            f"initial_q: the weights that give {initial_q:g} are beyond {last.dtype}: choose a "
+            "larger weight_range"
+        )
+    return [*lower, shifted]
 
 
 def deaf_units(spec: RunSpec) -> NDArray[np.bool_]:
@@ -185,7 +194,10 @@ def _matrices(network: kernels.Network, flat: Floats) -> list[tuple[Floats, int]
 def workspace(
     network: kernels.Network, batch_size: int, most: int = kernels.BLOCK, optimizer: str = "sgd"
 ) -> kernels.Workspace:
-    """Buffers for batches of up to `batch_size` trials, of which `most` are worked on at a time."""
+    """Buffers for batches of up to `batch_size` trials, of which `most` are worked on at a time.
+
+    Those in which the optimizer keeps its state say which one it is.
+    """
     moments = MOMENTS[optimizer]
     dtype = network.weights.dtype
     n_blocks = -(-batch_size // most)
@@ -252,7 +264,6 @@ def policy(spec: RunSpec) -> kernels.Policy:
         spec.epsilon if spec.rule in LEARN_BY_REWARD else 0.0,
         spec.temperature,
         spec.novelty / NOVELTY_TRIALS,
-        list(OPTIMIZERS).index(spec.optimizer),
         spec.momentum,
         spec.feedback_noise,
     )
@@ -400,8 +411,6 @@ def _blocks(
 
 def activated(net_inputs: Floats, activation: str) -> Floats:
     """Activities of hidden units by their net inputs, an array of any shape (Eq. 3)."""
-    if activation == "relu":
-        return np.maximum(net_inputs, 0)
     activities = np.zeros_like(net_inputs)
     kernels.activate(net_inputs.ravel(), activities.ravel(), list(ACTIVATIONS).index(activation))
     return activities

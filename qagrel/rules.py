@@ -39,6 +39,6 @@ ACTIVATIONS = {
 
 OPTIMIZERS = {
     "sgd": "A batch moves the weights by the learning rate times its mean change (Eq. 8).",
-    "momentum": "By the learning rate times a velocity, to which the mean change is added.",
+    "momentum": "By the learning rate times a velocity, which decays and takes up the mean change.",
     "adam": "By the learning rate times a mean of changes over the root of that of their squares.",
 }

@@ -142,15 +142,16 @@ class RunSpec(BaseModel):
         None,
         ge=-LARGEST_PAYOFF,
         le=LARGEST_PAYOFF,
-        description="mean Q-value before the first trial, by a shift of the weights into the "
-        "outputs, not of learned or fixed feedback  [default: as the weights are drawn]",
+        description="mean Q-value of all training images before the first trial, by a shift of "
+        "the weights into the outputs, not of learned or fixed feedback  [default: as the weights "
+        "are drawn]",
     )
     novelty: float = Field(
         0.0,
         ge=0,
         le=LARGEST_PAYOFF,
-        description="added to an action's value, while choosing, for each thousand trials of the "
-        "epoch since it was last chosen",
+        description="added to an action's value, while choosing, for a thousand trials of the "
+        "epoch since it was last chosen, and in proportion for fewer",
     )
     activation: Literal["relu", "leaky-relu", "tanh"] = Field(
         "relu", description="activation function of hidden units"
@@ -165,7 +166,8 @@ class RunSpec(BaseModel):
         None,
         ge=-1,
         le=1,
-        description="of initial feedback weights with the weights that they reciprocate  "
+        description="of initial feedback weights with the weights that they reciprocate; their "
+        "standard deviation is as without  "
         "[default: drawn by themselves]",
     )
     feedback_noise: float = Field(
@@ -179,7 +181,8 @@ class RunSpec(BaseModel):
         0.0,
         ge=0,
         le=1,
-        description="share of each layer's hidden units, rounded, that no feedback reaches",
+        description="share of each layer's hidden units, rounded (halves to even), that no "
+        "feedback reaches",
     )
 
     def __init__(self, /, **fields: Any) -> None:

@@ -92,7 +92,7 @@ class History:
 
     @property
     def diverged_at(self) -> int | None:
-        """The epoch after which weights were no longer finite, if any."""
+        """The epoch after which its numbers were no longer finite, if any: see `status`."""
         return self.n_epochs if self.status == "diverged" else None
 
     @property
@@ -185,7 +185,8 @@ class History:
     def run_trial(self, image: Array, label: Label, number: int = 0) -> Trial:
         """Show the network an image, and let it learn from what comes of its choice.
 
-        It learns as in the last epoch, but from this trial alone, and the history stays as it is.
+        It learns at the rate and by the payoff of the last epoch, but from this trial alone, by
+        plain descent whatever the optimizer, without noise and novelty; the history stays as it is.
 
         Parameters
         ----------

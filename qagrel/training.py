@@ -98,7 +98,7 @@ def _check_goes_on(trained: History, spec: RunSpec, widths: tuple[int, ...]) -> 
             f"hidden: training cannot go on with layers of {widths} units, the network has "
             f"{shape}: keep its inputs, layers and classes, or train a new one"
         )
-    for name in ("feedback", "activation", "optimizer"):
+    for name in ("feedback", "activation", "optimizer", "initial_q", "feedback_correlation"):
         before, now = getattr(trained.spec, name), getattr(spec, name)
         if before != now:
             raise InputError(
@@ -294,6 +294,7 @@ class _Run:
         self.train_images, self.test_images = _sparse(dataset, spec.input_scale, spec.precision)
         self.n_samples, self.n_classes = len(dataset.train_images), dataset.n_classes
         self.streams = {name: network.stream(spec.seed, name) for name in _drawn_from(spec)}
+        self.unused: dict[str, Any] = {}
         self.distorter = self._distorter()
         self.payoffs = network.payoffs(spec, dataset.n_classes)
         self.network = self._start(earlier or initial)
@@ -350,10 +351,12 @@ class _Run:
     def _take_streams(self, before: History | None) -> None:
         """Go on where the streams of a run ended, if there is one.
 
-        One that it did not draw from, of an option that is new, begins by the seed.
+        One that it did not draw from, of an option that is new, begins by the seed; one that is
+        drawn from no longer is kept, for runs that go on from this one.
         """
         if before is not None:
             assert before.streams is not None
+            self.unused |= before.streams
             for name in self.streams.keys() & before.streams.keys():
                 self.streams[name].bit_generator.state = before.streams[name]
 
@@ -414,7 +417,8 @@ class _Run:
             inputs="levels" if self.dataset.has_levels else "values",
             classes=self.dataset.classes,
             dataset_sha256=self.dataset.sha256,
-            streams={name: dict(each.bit_generator.state) for name, each in self.streams.items()},
+            streams=self.unused
+            | {name: dict(each.bit_generator.state) for name, each in self.streams.items()},
             moments={
                 name: network.unpack(self.network, getattr(self.work, name))
                 for name in network.MOMENTS[self.spec.optimizer]

@@ -34,8 +34,8 @@ class Trial:
     net_inputs : the sums a that ReLU is applied to; of the outputs, the Q-values themselves.
     weights, feedback_weights : before the update, shape (fan_in, fan_out), the latter in the
         layout of the weights that they reciprocate.
-    changes : of the weights (Eqs. 8-13); the feedback weights change by the same amounts where
-        they learn, but nothing is fed back to the input.
+    changes : of the weights (Eqs. 8-13), by plain descent; the feedback weights change by the
+        same amounts where they learn, but nothing is fed back to the input.
     signals : fb of the hidden layers (Eqs. 10, 12) and z of the outputs (1 for the winner).
     winner, target : the selected action, and the class of the input: by the paper's rewards the
         action that is right.
@@ -169,10 +169,10 @@ def _learn(scene: Scene, target: int) -> tuple[kernels.Network, kernels.Workspac
     """The network and the kernels' buffers after an epoch of a single trial."""
     spec = scene.spec
     net = network.pack_for(spec, scene.weights, scene.feedback_weights)
-    work = network.workspace(net, 1)
+    work = network.workspace(net, 1)  # of no optimizer
     image = scene.image._replace(label=np.array([target]))
     record = network.record(net, 1, len(scene.payoffs.reward))
-    policy = network.policy(spec)._replace(optimizer=kernels.SGD, noise=0.0)
+    policy = network.policy(spec)._replace(noise=0.0)
     kernels.train_epoch(net, work, image, scene.draws, scene.payoffs, policy, scene.rate, record)
     return net, work
 

@@ -78,9 +78,11 @@ def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def contents(history: History) -> Any:
     """All that a run has, comparable bit for bit."""
-    matrices = [w.tobytes() for w in (*history.weights, *history.feedback_weights)]
+    kept = [matrix for matrices in history.moments.values() for matrix in matrices]
+    matrices = [w.tobytes() for w in (*history.weights, *history.feedback_weights, *kept)]
     numbers = (json.dumps(history.rows), history.confusion.tolist(), history.test_accuracy)
-    return history.spec, history.status, numbers, matrices
+    left = history.streams, history.steps
+    return history.spec, history.status, numbers, matrices, left
 
 
 def dataset_from(

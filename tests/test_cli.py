@@ -214,7 +214,7 @@ def test_the_summary_of_a_run(run: Callable[..., Ended], tiny: list[object]) -> 
     [
         (["--stop-checks", "1"], "5, then the stopping rule was met"),
         ([], "6, as many as allowed, before the stopping rule was met"),
-        (DIVERGING, "1, then the weights were no longer finite: the run diverged"),
+        (DIVERGING, "1, then its numbers were no longer finite: the run diverged"),
     ],
     ids=["converged", "max-epochs", "diverged"],
 )

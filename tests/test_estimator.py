@@ -306,11 +306,15 @@ def test_a_warm_start_with_other_inputs_is_refused(iris: Any, before: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("feedback", "fixed"), ("activation", "tanh"), ("optimizer", "adam")]
+    ("name", "value"),
+    [
+        *[("feedback", "fixed"), ("activation", "tanh"), ("optimizer", "adam")],
+        *[("initial_q", 0.5), ("feedback_correlation", 0.5)],
+    ],
 )
-def test_a_warm_start_of_another_kind_is_refused(iris: Any, name: str, value: str) -> None:
-    made = QAgrelClassifier(max_epochs=1, warm_start=True).fit(*iris)
-    with pytest.raises(InputError, match=f"{name}: training cannot go on with {name} '{value}'"):
+def test_a_warm_start_of_another_kind_is_refused(iris: Any, name: str, value: Any) -> None:
+    made = QAgrelClassifier(max_epochs=1, warm_start=True, feedback="learned").fit(*iris)
+    with pytest.raises(InputError, match=f"{name}: training cannot go on with {name} {value!r}"):
         made.set_params(**{name: value}).fit(*iris)
 
 

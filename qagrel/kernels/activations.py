@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from qagrel.kernels.elementary import exp
-from qagrel.kernels.layout import LEAKY_RELU, kernel, part
+from qagrel.kernels.layout import LEAKY_RELU, RELU, kernel, part
 from qagrel.kernels.vectors import read, write
 
 LEAK = 0.01
@@ -18,8 +18,10 @@ HEIGHT, STEEPNESS = 1.7159, 2.0 / 3.0  # of LeCun et al. (1998), Appendix A
 
 @part
 def output(a, activation):
-    """Activity of a unit by its net input: leaky ReLU, or 1.7159 tanh(2 a / 3)."""
+    """Activity of a unit by its net input: ReLU, leaky ReLU, or 1.7159 tanh(2 a / 3)."""
     a = np.float64(a)
+    if activation == RELU:
+        return a if not a <= 0 else 0.0
     if activation == LEAKY_RELU:
         return a if a > 0 else LEAK * a
     if math.isnan(a):  # which `exp` takes for minus infinity

@@ -21,7 +21,6 @@ ROWS = 8  # units that receive side by side where there is one trial
 Q_AGREL, ERROR_BP = 0, 1
 CROSS_ENTROPY, SQUARED_ERROR = 0, 1
 RELU, LEAKY_RELU, TANH = 0, 1, 2
-SGD, MOMENTUM, ADAM = 0, 1, 2
 
 STRICT = {"nogil": True, "error_model": "numpy"}
 BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **STRICT}
@@ -80,7 +79,8 @@ change : laid out like the weights: changes by the earlier blocks of a batch; wh
     one block, the weights themselves, not used
 waited : int64 (actions,): trials since each action was chosen; wish : (1, stride): values with
     what novelty adds to them
-velocity, spread, steps : what an optimizer keeps of earlier batches, see `optimizers`
+velocity, spread, steps : what an optimizer keeps of earlier batches, see `optimizers`; both empty
+    where there is none, and spread alone where it is momentum
 """
 
 Synapses = namedtuple("Synapses", "weights feedback change learns begun complete")
@@ -93,13 +93,13 @@ complete : whether this block is the batch's last, so that weights change
 
 Policy = namedtuple(
     "Policy",
-    "rule loss epsilon temperature novelty optimizer momentum noise",
-    defaults=(0.0, SGD, 0.0, 0.0),
+    "rule loss epsilon temperature novelty momentum noise",
+    defaults=(0.0, 0.0, 0.0),
 )
 Policy.__doc__ = """What to learn from an outcome, and how actions are selected (Eq. 6).
 
 novelty : added to an action's value, while choosing, for each trial since it was last chosen
-optimizer, momentum : what the changes of a batch do to the weights, see `optimizers`
+momentum : the share of its velocity that an optimizer of that name keeps
 noise : standard deviation of what feedback is multiplied by, around 1
 """
 

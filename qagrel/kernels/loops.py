@@ -203,8 +203,8 @@ def close_gates(activity, n, below):
     """Units that are not above threshold receive nothing (g of Eqs. 9, 11)."""
     for b in range(n):
         for column in range(0, below.shape[1], LANES):
-            gate = load(activity, b, column, zeros(below, 1))
-            store(below, b, column, where_positive(gate, load(below, b, column, gate)))
+            own = load(activity, b, column, zeros(below, 1))
+            store(below, b, column, where_positive(own, load(below, b, column, own)))
 
 
 @part

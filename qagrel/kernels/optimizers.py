@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from qagrel.kernels.layout import ADAM, part
+from qagrel.kernels.layout import part
 
 MEAN, SQUARES, LEAST = 0.9, 0.999, 1e-8  # beta_1, beta_2 and epsilon of Kingma and Ba (2015)
 
@@ -17,7 +17,7 @@ MEAN, SQUARES, LEAST = 0.9, 0.999, 1e-8  # beta_1, beta_2 and epsilon of Kingma 
 def take_step(network, work, policy, rate):
     """Change all weights after a batch, whose mean change is in ``work.change``."""
     work.steps[0] += 1
-    if policy.optimizer == ADAM:
+    if work.spread.size > 0:
         move_by_adam(work, rate)
     else:
         number = work.change.dtype.type

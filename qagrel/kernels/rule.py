@@ -37,7 +37,7 @@ from qagrel.kernels.buffers import activities, signals
 from qagrel.kernels.disturbances import disturb
 from qagrel.kernels.elementary import exp, log
 from qagrel.kernels.images import present
-from qagrel.kernels.layout import CROSS_ENTROPY, Q_AGREL, SGD, SQUARED_ERROR, kernel, part
+from qagrel.kernels.layout import CROSS_ENTROPY, Q_AGREL, SQUARED_ERROR, kernel, part
 from qagrel.kernels.loops import change_layer, list_active, send_down, sum_inputs
 from qagrel.kernels.optimizers import take_step
 
@@ -50,7 +50,7 @@ def train_epoch(network, work, images, draws, payoffs, policy, rate, record):
     as there.  What the output units send down does not depend on the prediction error, nor does
     this on the backward pass, so that one function starts phase 3 and does phase 4.
     """
-    n_samples, is_plain = draws.order.size, policy.optimizer == SGD
+    n_samples, is_plain = draws.order.size, work.velocity.size == 0
     for k in range((n_samples + work.batch - 1) // work.batch):
         start, stop = k * work.batch, min((k + 1) * work.batch, n_samples)
         for first in range(start, stop, work.block):

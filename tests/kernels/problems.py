@@ -13,7 +13,7 @@ from naive import Settings
 from numba import njit
 
 from qagrel import kernels, network
-from qagrel.rules import LEARN_BY_REWARD, LOSSES, OPTIMIZERS, RULES
+from qagrel.rules import LEARN_BY_REWARD, LOSSES, RULES
 
 # Rows are padded to multiples of 16, the registers, and cut into tiles of 7, 5, 3 and 1 of them:
 # these need 1, 2, 4, 5, 6, 7 and 9.
@@ -153,7 +153,6 @@ class Learner:
             s.epsilon if s.rule in LEARN_BY_REWARD else 0.0,
             s.temperature,
             s.novelty,
-            list(OPTIMIZERS).index(s.optimizer),
             s.momentum,
             s.noise if isinstance(s, Disturbed) else 0.0,
         )
