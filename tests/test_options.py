@@ -123,9 +123,7 @@ def test_values_that_nothing_activates_are_refused(patches: Dataset) -> None:
 
 def test_values_that_no_weights_can_give_are_refused(patches: Dataset) -> None:
     spec = SMALL.replace(initial_q=1.0, weight_range=1e-22, precision="float32")
-    with pytest.raises(
-        InputError, match=r"\Ainitial_q: the weights that give 1 are beyond"
-    ):
+    with pytest.raises(InputError, match=r"\Ainitial_q: the weights that give 1 are beyond"):
         start(spec, patches)
 
 
