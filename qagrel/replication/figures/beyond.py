@@ -180,14 +180,14 @@ def depth(accuracies: pd.DataFrame) -> Figure:
 
 
 @styled
-def classes(trials: pd.DataFrame, ratios: pd.DataFrame, name: str) -> Figure:
+def classes(trials: pd.DataFrame, ratios: pd.DataFrame, measured: str) -> Figure:
     """Trials until most answers are right, by the number of classes, and their ratio by rule.
 
     Parameters
     ----------
     trials : columns run, seed, value; runs are named ``classes, rule, same`` or ``own``.
     ratios : columns rates, share, classes, seed, value (see `beyond.trial_ratios`).
-    name : what those trials are.
+    measured : what those trials are.
     """
     parts = trials["run"].str.split(", ", expand=True)
     table = trials.assign(x=parts[0].astype(int), rule=parts[1], rates=parts[2])
@@ -211,7 +211,7 @@ def classes(trials: pd.DataFrame, ratios: pd.DataFrame, name: str) -> Figure:
         below.yaxis.set_minor_formatter("")
         letter_panel(below, LETTERS[len(shown) + i], f"ratio, {RATES[rates]}")
         below.set(xlabel="classes", xticks=numbers)
-    panels[0, 0].set_ylabel(name)
+    panels[0, 0].set_ylabel(measured)
     panels[1, 0].set_ylabel("trials, Q-AGREL / error-BP")
     for row in panels:
         row[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))

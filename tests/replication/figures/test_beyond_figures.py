@@ -87,7 +87,8 @@ def test_depth_of_one_depth_alone(folder: Path) -> None:
 
 def test_the_ratio_of_trials_is_by_seed(folder: Path) -> None:
     table = results.values(folder, "classes", "trials")
-    figure = beyond.classes(table, results.trial_ratios(folder))
+    figure = beyond.classes(table, results.trial_ratios(folder), "trials until it knows")
+    assert figure.axes[0].get_ylabel() == "trials until it knows"
     *_, same, own = figure.axes
     points = same.get_lines()[4]  # of the third share, 95 %: each has seeds and a mean
     wide = table.pivot(index="seed", columns="run", values="value")
