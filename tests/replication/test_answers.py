@@ -68,7 +68,10 @@ def test_optimism_is_told_over_the_papers_rule(folder: Path) -> None:
     rewrite(folder, "optimism-stop-summary", "n_epochs", {"neither": 100, "novelty 1": 80}, 125)
     rewrite(folder, "optimism-stop-summary", "status", {"neither": "max-epochs"}, "converged")
     answer = answer_to(folder, "optimism")
-    assert "paper's rule: 1.25 (initial Q 0.2), 0.80 (novelty 1); 2 of 6 runs were cut" in answer
+    assert (
+        "paper's rule: 1.25 (initial Q 0.2), 0.80 (novelty 1); cut off before it: 2 of 6 runs"
+        in answer
+    )
 
 
 def test_gains_and_losses_have_their_sign_and_none_has_not(folder: Path) -> None:

@@ -69,8 +69,8 @@ def _optimism(folder: Path) -> Iterator[str]:
         cut = int((lines["status"] == "max-epochs").sum())
         yield (
             "The epochs until the stopping rule, over those of the paper's rule: "
-            f"{_each(_ratios(folder, 'optimism-stop', 'epochs'), '.2f')}; {cut} of {len(lines)} "
-            "runs were cut off before."
+            f"{_each(_ratios(folder, 'optimism-stop', 'epochs'), '.2f')}; cut off before it: {cut} "
+            f"of {len(lines)} runs."
         )
 
 
