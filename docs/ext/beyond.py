@@ -21,7 +21,8 @@ What we predicted was written down before the runs:
 prediction is *held* where its number is significantly within bounds that were set then,
 *contradicted* where it is significantly outside, and else *inconclusive*; all {n} are one family
 (Holm), in which the smallest p has to be below {least:.2g} before it is corrected. Intervals are
-without that correction.
+without that correction. Some settings without options are runs of the replication, and were known
+before: see [`registered.yaml`](../../beyond/registered.yaml).
 
 ```sh
 make beyond

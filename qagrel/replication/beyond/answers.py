@@ -175,7 +175,7 @@ def _classes(folder: Path) -> Iterator[str]:
             f"{', '.join(map(str, by_share.columns))} classes: {'; '.join(parts)}."
         )
     yield (
-        f"No share is known before {LATEST:,} trials, which with two classes is most of what "
+        f"No share is known before {LATEST:,} trials, which with few classes is much of what "
         "error-BP takes: there, the ratios are too small."
     )
 
