@@ -36,6 +36,7 @@ show_warning_types = True
 # Notebooks are shown as they were executed by the pipeline.
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # tables, too
 myst_enable_extensions = ["attrs_block", "attrs_inline", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 suppress_warnings = [

@@ -61,6 +61,12 @@ def test_every_page_opens_and_none_is_wider_than_the_window(site: Path, page: Pa
         assert page.evaluate(NAMELESS) == [], name
 
 
+def test_tables_are_tables(site: Path) -> None:
+    """Those that a notebook prints, too."""
+    raw = [path.name for path in pages(site) if "<p>| " in path.read_text(encoding="utf-8")]
+    assert raw == []
+
+
 def test_every_page_is_reached_from_the_first(site: Path, chromium: Browser) -> None:
     """What a reader who follows links can see is all that there is."""
     context = chromium.new_context(offline=True, java_script_enabled=False)
